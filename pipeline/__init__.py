@@ -1,0 +1,1 @@
+"""Encore: AutoKeras searches that can be played again."""

@@ -1,0 +1,78 @@
+"""`python -m pipeline STAGE | COMMAND`: read the words, do nothing else."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+_STAGES = {
+    "prepare": "read, check and split the table named in params.yaml",
+    "search": "run or replay the trials, fit the best network",
+    "export": "write the servable model and prove it in a fresh process",
+    "evaluate": "score the exported model on the test set, beside baselines",
+    "cleanup": "free scratch beyond what params.yaml keeps",
+}
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one stage or command; returns the exit code."""
+    from pipeline.errors import PipelineError
+
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(words)
+    if rest and arguments.command != "run":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return _command(arguments, rest)()
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; run `dvc repro` to go on from here", file=sys.stderr)
+        return 130
+
+
+def _command(arguments: argparse.Namespace, rest: list[str]) -> Callable[[], int]:
+    from pipeline import commands
+
+    match arguments.command:
+        case "run":
+            return lambda: commands.run(arguments.params, rest)
+        case "check":
+            return commands.check
+        case "publish":
+            return commands.publish
+    return lambda: commands.stage(arguments.command)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline",
+        description="AutoKeras searches that can be played again.",
+        epilog="Stages are run in their order by `dvc repro`; params.yaml holds what they do.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="STAGE | COMMAND")
+    for name, text in _STAGES.items():
+        commands.add_parser(name, help=f"stage: {text}", description=text)
+    run = commands.add_parser(
+        "run",
+        help="write params into params.yaml, run `dvc repro`, publish to MLflow",
+        description="Any key of params.yaml may follow: --search.max_trials 20 --seed 3 …",
+        allow_abbrev=False,
+    )
+    run.add_argument("--params", type=Path, metavar="FILE", help="params to write into params.yaml first")
+    commands.add_parser("check", help="check params.yaml and the table's place, running nothing")
+    commands.add_parser("publish", help="send to MLflow what could not be sent before")
+    return parser
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # SIGTERM ends a stage as Ctrl-C does: records are closed and the way on is said.
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

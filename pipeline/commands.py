@@ -1,0 +1,158 @@
+"""What the command line's words do."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline import executions, overrides, paths
+from pipeline.console import say
+from pipeline.determinism import fix_process, start_tensorflow
+from pipeline.errors import MissingError
+from pipeline.executions import EXECUTION_VARIABLE, Execution
+from pipeline.params import Params, read_params
+from pipeline.scratch import stage_lock
+
+_MODULES = {
+    "prepare": "pipeline.prepare.stage",
+    "search": "pipeline.search.stage",
+    "export": "pipeline.export.stage",
+    "evaluate": "pipeline.evaluate.stage",
+    "cleanup": "pipeline.cleanup",
+}
+_WITH_TENSORFLOW = {"search", "evaluate"}
+
+
+def stage(name: str) -> int:
+    """Run one stage, record it, and publish what there is."""
+    params = read_params()
+    # Before numpy or TensorFlow is imported anywhere: they read these only once.
+    fix_process(params.determinism)
+    with stage_lock():
+        execution = executions.current()
+        try:
+            with execution.stage(name) as entry:
+                if name in _WITH_TENSORFLOW:
+                    start_tensorflow(params.determinism)
+                entry["details"] = importlib.import_module(_MODULES[name]).run(params)
+        except Exception:
+            _publish(execution, params)
+            raise
+        # Before the search there is nothing to show.
+        if name != "prepare":
+            _publish(execution, params)
+    return 0
+
+
+def check() -> int:
+    """Check params.yaml, and that the dataset it names is there."""
+    params = read_params()
+    if not Path(params.data.path).is_file():
+        raise MissingError(
+            f"{paths.PARAMS}: data.path must name a file that exists, but got "
+            f"{params.data.path!r}. Set it to your table."
+        )
+    say(f"{paths.PARAMS} is sound: {params.data.task} of {params.data.target!r} from {params.data.path}")
+    return 0
+
+
+def run(source: Path | None, words: list[str]) -> int:
+    """Write params into params.yaml, run `dvc repro`, publish, and say what came out."""
+    for change in overrides.apply(source, overrides.parse(words)):
+        say(f"params.yaml: {change}")
+    check()
+    params = read_params()
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    execution = executions.current() if run_id else executions.new()
+    with execution.process():
+        code = _repro(execution)
+    if code:
+        return code
+    with stage_lock():
+        _publish_reused(execution, params)
+    _summarise(execution)
+    return 0
+
+
+def publish() -> int:
+    """Send what MLflow does not hold yet: pending executions, then the files as they are now."""
+    from pipeline import projection, tracking
+
+    params = read_params()
+    with stage_lock():
+        sent = tracking.publish_pending()
+        if not any(projection.is_current(execution) for execution in executions.recorded()):
+            run_id = _publish(executions.new(), params)
+            sent += [run_id] if run_id else []
+        pending = executions.pending()
+    for run_id in sent:
+        say(f"published as MLflow run {run_id}")
+    if not sent and not pending:
+        say("nothing to publish: MLflow has every execution")
+    return 1 if pending else 0
+
+
+def _repro(execution: Execution) -> int:
+    # The stages' `python` must be this interpreter, activated or not.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = os.environ | {EXECUTION_VARIABLE: execution.key, "PATH": path}
+    process = subprocess.Popen([sys.executable, "-m", "dvc", "repro"], env=environment)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        _interrupt_stages(process.pid)
+        process.wait()
+        raise
+
+
+def _interrupt_stages(dvc: int) -> None:
+    """Pass an interruption on: DVC that dies alone leaves its stage running."""
+    import psutil
+
+    for child in psutil.Process(dvc).children(recursive=True):
+        child.terminate()
+
+
+def _publish(execution: Execution, params: Params) -> str | None:
+    from pipeline import projection
+
+    if projection.project(execution, params) is None and not executions.pending():
+        return None
+    from pipeline import tracking
+
+    run_id = tracking.publish(execution)
+    if run_id:
+        tracking.publish_pending(except_for=execution)
+    return run_id
+
+
+def _publish_reused(execution: Execution, params: Params) -> None:
+    """Publish what the stages could not: what DVC restored, or left as it was, after the last one.
+
+    Where nothing has changed since an earlier publication there is nothing to add, unless
+    `mlflow run` has opened a run that waits for it.
+    """
+    from pipeline import projection
+
+    if projection.is_current(execution):
+        return
+    others = any(projection.is_current(other) for other in executions.recorded())
+    if others and not execution.read()["stages"] and "MLFLOW_RUN_ID" not in os.environ:
+        say("everything is up to date; nothing was executed")
+        execution.forget()
+        return
+    _publish(execution, params)
+
+
+def _summarise(execution: Execution) -> None:
+    from pipeline.files import read_json
+    from pipeline.scores import as_text
+
+    say("\n" + as_text(read_json(paths.METRICS, made_by="evaluate")))
+    digests = read_json(paths.SEARCH_SUMMARY, made_by="search")["digests"]
+    say(f"\nmodel: {paths.MODEL} (weights digest {digests['weights']})")
+    if execution.published.exists():
+        say(f"MLflow run: {execution.published.read_text(encoding='utf-8')}")
+    command = "mlflow" if os.environ.get("VIRTUAL_ENV") else f"{Path(sys.executable).parent}/mlflow"
+    say(f"Look at it: {os.path.relpath(command) if os.sep in command else command} ui, then open http://127.0.0.1:5000")

@@ -1,0 +1,1 @@
+"""Stage 3: one model that takes raw rows, proved against the live predictions."""

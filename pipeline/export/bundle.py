@@ -1,0 +1,45 @@
+"""The servable model folder: everything that turns raw rows into predictions, and nothing else."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import servable
+from pipeline.digests import digest_file
+from pipeline.environment import numeric_environment
+from pipeline.files import fresh_folder, write_json, write_whole
+from pipeline.params import Params
+
+# What serving needs besides MLflow; versions are those that trained the model.
+_SERVING_PACKAGES = ("keras", "numpy", "pandas", "scikit-learn", "skops", "tensorflow")
+_EXAMPLE_ROWS = 3
+
+
+def write_bundle(
+    folder: Path, network: Path, preprocessor: Path, schema: dict[str, Any], rows: pd.DataFrame, params: Params
+) -> None:
+    """Write the model folder: network, preprocessing, schema, code, requirements and digests.
+
+    `rows` are raw rows, of which the first are kept as an input example.
+    """
+    fresh_folder(folder)
+    shutil.copyfile(network, folder / "network.keras")
+    shutil.copyfile(preprocessor, folder / "preprocessor.skops")
+    shutil.copyfile(servable.__file__, folder / "servable.py")
+    served = {key: value for key, value in schema.items() if key != "features"}
+    write_json(folder / "schema.json", served | {"batch_size": params.export.batch_size})
+    write_json(folder / "input_example.json", input_example(rows, schema))
+    versions = numeric_environment(params.determinism)["packages"]
+    requirements = "".join(f"{name}=={versions[name]}\n" for name in _SERVING_PACKAGES)
+    write_whole(folder / "requirements.txt", requirements.encode())
+    files = {path.name: digest_file(path) for path in sorted(folder.iterdir())}
+    write_json(folder / servable.MANIFEST, {"files": files})
+
+
+def input_example(rows: pd.DataFrame, schema: dict[str, Any]) -> dict[str, Any]:
+    """Give a few rows as `columns` and `data`, numbers as numbers and missing values as null."""
+    typed = servable.typed_rows(rows.head(_EXAMPLE_ROWS), schema)
+    return json.loads(typed.to_json(orient="split", index=False, double_precision=15))

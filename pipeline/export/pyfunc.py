@@ -1,0 +1,31 @@
+"""The MLflow model, logged as this code: `mlflow.pyfunc.load_model` runs it, unpickling nothing."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+
+class RawRowsModel(mlflow.pyfunc.PythonModel):
+    """Predictions for a DataFrame with the training table's own columns, in any order."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the model folder with the code that was exported with it."""
+        folder = Path(context.artifacts["model"])
+        spec = importlib.util.spec_from_file_location("encore_servable", folder / "servable.py")
+        if spec is None or spec.loader is None:
+            raise FileNotFoundError(f"{folder / 'servable.py'} is missing; log the model again")
+        servable = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(servable)
+        self._model = servable.load(folder)
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Predict labels and class probabilities, or values."""
+        return self._model.predict(model_input)
+
+
+mlflow.models.set_model(RawRowsModel())

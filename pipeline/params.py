@@ -1,0 +1,230 @@
+"""params.yaml as frozen models, one section a stage; every problem reported in one message."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline import paths
+from pipeline.errors import ParamsError, several
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Data(_Section):
+    """Where the table is and how its columns are read."""
+
+    path: str = Field(min_length=1, description="the dataset's path, from the project folder")
+    task: Literal["classification", "regression"]
+    target: str = Field(min_length=1, description="the column to predict")
+    ignore: list[str] = Field(default=[], description="a list of column names")
+    types: dict[str, Literal["numeric", "categorical"]] = Field(
+        default={}, description="column names with numeric or categorical"
+    )
+    missing: list[str] = Field(
+        default=["", "NA", "NaN", "nan", "null", "None"],
+        description="a list of texts, in quotes",
+    )
+
+
+class Split(_Section):
+    """How rows are divided into train, validation and test."""
+
+    test: Fraction = Field(default=0.2, description="a fraction such as 0.2")
+    validation: Fraction = Field(default=0.2, description="a fraction such as 0.2")
+    stratify: bool = True
+
+
+class Search(_Section):
+    """What the search tries, and what makes one trial better than another."""
+
+    tuner: Literal["greedy", "random", "bayesian", "hyperband"] = "greedy"
+    max_trials: Count = Field(default=10, description="the number of architectures to try")
+    epochs: Count = Field(default=30, description="the most epochs that a trial may train")
+    batch_size: Count = Field(default=32, description="the rows per gradient step")
+    patience: Count = Field(default=5, description="epochs to wait for a better loss")
+    objective: Literal["val_loss", "val_accuracy", "val_mean_squared_error"] = "val_loss"
+    max_model_size: Count | None = Field(
+        default=None, description="the largest number of weights, or null for no limit"
+    )
+    refit: bool = True
+    lookahead: Count = Field(default=1, description="how many trials may be under way at once")
+    max_consecutive_failures: Count = Field(
+        default=3, description="failed trials in a row that end the search"
+    )
+
+    @property
+    def direction(self) -> Literal["min", "max"]:
+        """Whether a smaller or a larger objective is better."""
+        return "max" if self.objective == "val_accuracy" else "min"
+
+
+class Determinism(_Section):
+    """How far equal inputs must give equal bits."""
+
+    level: Literal["strict", "portable", "fast"] = "strict"
+    threads: Count = Field(default=1, description="the threads of one operation")
+
+
+class Export(_Section):
+    """How the exported model predicts."""
+
+    batch_size: Count = Field(default=256, description="the rows per prediction step")
+
+
+class Evaluate(_Section):
+    """What the model is compared with."""
+
+    baselines: bool = True
+
+
+class Tracking(_Section):
+    """Where the run shows up in MLflow; never part of a digest."""
+
+    experiment: str = Field(default="encore", min_length=1, description="an experiment's name")
+
+
+class Cleanup(_Section):
+    """What stays on disk."""
+
+    keep_journals: int = Field(default=3, ge=1, description="the journals to keep")
+    keep_checkpoints: int = Field(default=1, ge=0, description="the trials' weights to keep")
+    keep_executions: int = Field(default=20, ge=1, description="the executions' records to keep")
+
+
+class Params(_Section):
+    """The whole of params.yaml."""
+
+    seed: int = Field(ge=0, lt=2**63, description="any integer from 0 up")
+    data: Data
+    split: Split = Split()
+    search: Search = Search()
+    determinism: Determinism = Determinism()
+    export: Export = Export()
+    evaluate: Evaluate = Evaluate()
+    tracking: Tracking = Tracking()
+    cleanup: Cleanup = Cleanup()
+
+    @model_validator(mode="after")
+    def _sections_fit_together(self) -> "Params":
+        if self.split.test + self.split.validation >= 1:
+            raise ValueError(
+                "split.test + split.validation must leave rows to train on (below 1 together), "
+                f"but got {self.split.test} + {self.split.validation}. Lower one of them."
+            )
+        wrong = {"classification": "val_mean_squared_error", "regression": "val_accuracy"}
+        if self.search.objective == wrong[self.data.task]:
+            raise ValueError(
+                f"search.objective cannot be {self.search.objective} where data.task is "
+                f"{self.data.task}. Set it to val_loss."
+            )
+        if self.data.target in self.data.ignore:
+            raise ValueError(
+                f"data.ignore must not hold the target, but got {self.data.target!r}. "
+                "Take it out of the list."
+            )
+        return self
+
+
+def read_params(path: Path = paths.PARAMS) -> Params:
+    """Read and check a params file.
+
+    Raises ParamsError with every problem at once: file, key, rule, what came, what to do.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParamsError(
+            f"{path} cannot be read ({error.strerror}). Start from the project folder, "
+            "or name a params file that exists."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path} must be YAML, but got this: {error}. Mend the file.") from error
+    return check_params(values, path)
+
+
+def check_params(values: Any, path: Path = paths.PARAMS) -> Params:
+    """Check loaded values against the schema. Raises ParamsError with every problem at once."""
+    if not isinstance(values, dict):
+        raise ParamsError(
+            f"{path} must hold keys such as 'seed:' and 'data:', but got {values!r}. "
+            "Start from the params.yaml that came with the project."
+        )
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems = [_problem(path, item) for item in error.errors()]
+        raise ParamsError(several(problems)) from error
+
+
+def flat(params: BaseModel) -> dict[str, Any]:
+    """Flatten params to dotted keys, `search.max_trials` and so on."""
+    values: dict[str, Any] = {}
+    for key, value in params:
+        if isinstance(value, BaseModel):
+            values |= {f"{key}.{name}": item for name, item in flat(value).items()}
+        else:
+            values[key] = value
+    return values
+
+
+def known_keys() -> list[str]:
+    """List every dotted key that params.yaml may hold."""
+    keys = []
+    for name, field in Params.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, _Section):
+            keys += [f"{name}.{key}" for key in section.model_fields]
+        else:
+            keys.append(name)
+    return keys
+
+
+def nearest(key: str, known: list[str]) -> str:
+    """Say which known key a misspelt one was probably meant to be."""
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
+
+
+def _problem(path: Path, item: Any) -> str:
+    """Word one of pydantic's errors as where, rule, what came and what to do."""
+    key = ".".join(str(part) for part in item["loc"])
+    match item["type"]:
+        case "extra_forbidden":
+            names = [*known_keys(), *Params.model_fields]
+            return f"{path}: {key} is not a known key. {nearest(key, names)}"
+        case "missing":
+            return f"{path}: {key} is missing. Set it to {_meaning(item['loc'])}."
+        case "value_error":
+            return f"{path}: {item['ctx']['error']}"
+    rule = item["msg"].removeprefix("Input should be ").removeprefix("String should ")
+    rule = rule.replace("a valid integer", "an integer").replace("a valid ", "a ")
+    rule = rule.replace("greater than or equal to", "at least")
+    rule = rule.replace("have at least 1 character", "a text that is not empty")
+    return (
+        f"{path}: {key} must be {rule}, but got {item['input']!r}. "
+        f"Set it to {_meaning(item['loc'])}."
+    )
+
+
+def _meaning(location: tuple[int | str, ...]) -> str:
+    """Say what belongs at a key, from its field's description or its type."""
+    model: Any = Params
+    for part in location:
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            break
+        if field.description:
+            return str(field.description)
+        model = field.annotation
+    choices = getattr(model, "__args__", None)
+    if choices:
+        return "one of " + ", ".join(map(str, choices))
+    return {bool: "true or false"}.get(model, "what the comments in params.yaml describe")

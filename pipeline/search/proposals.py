@@ -1,0 +1,82 @@
+"""The pure proposal: the oracle's next hyperparameters, from settings, number and ended trials."""
+
+import pickle
+import sys
+from typing import Any
+
+import keras_tuner
+from autokeras.engine.tuner import AutoTuner
+from keras_tuner.src.engine.trial import TrialStatus
+
+from pipeline.determinism import derive_seed, seed_everything
+from pipeline.search.trial import TrialRecord
+
+
+class Exhausted(Exception):  # noqa: N818 - a signal, not an error
+    """The oracle has no further hyperparameters to propose."""
+
+
+class NotYet(Exception):  # noqa: N818 - a signal, not an error
+    """The oracle wants another trial to end before it proposes."""
+
+
+class Proposer:
+    """AutoKeras's oracle, made a function of its inputs.
+
+    Oracles draw from numpy's and Python's global generators and from a counter of their own
+    (`_seed_state`), none of which any state file restores; all are reset before every proposal.
+    """
+
+    def __init__(self, tuner: AutoTuner, network: bytes, seed: int, lookahead: int) -> None:
+        self._oracle = tuner.oracle
+        self._seed = seed
+        self._lookahead = lookahead
+        self._oracle.verbose = 0
+        # The search counts failures itself, and says more than a RuntimeError.
+        self._oracle.max_consecutive_failed_trials = sys.maxsize
+        self._ids: dict[int, str] = {}
+        space = self._oracle.get_space()
+        seed_everything(seed, "space")
+        pickle.loads(network).build(space)
+        self._oracle.update_space(space)
+
+    def propose(self, number: int) -> dict[str, Any]:
+        """Propose trial `number`: KerasTuner's configuration of its hyperparameters.
+
+        Raises Exhausted or NotYet where the oracle has nothing to propose (yet).
+        """
+        self._oracle._seed_state = derive_seed(self._seed, "proposal", number)
+        seed_everything(self._seed, "proposal", number)
+        # An id that still has a trial under way would be given the same trial again.
+        trial = self._oracle.create_trial(f"slot-{number % self._lookahead}")
+        if trial.status == TrialStatus.STOPPED:
+            raise Exhausted
+        if trial.status == TrialStatus.IDLE:
+            raise NotYet
+        self._ids[number] = trial.trial_id
+        return trial.hyperparameters.get_config()
+
+    def end(self, record: TrialRecord) -> None:
+        """Tell the oracle how a trial ended. Trials must be ended in the order of their numbers."""
+        trial = self._oracle.get_trial(self._ids[record.number])
+        discovered = keras_tuner.HyperParameters.from_config(
+            {"space": record.discovered, "values": {}}
+        )
+        trial.hyperparameters.merge(discovered.space)
+        trial.hyperparameters.values = dict(record.hyperparameters)
+        if record.best_epoch is None:
+            trial.status = TrialStatus.FAILED
+            trial.message = record.error.message if record.error else None
+        else:
+            self._oracle.update_trial(
+                trial.trial_id, record.epochs[record.best_epoch], step=record.best_epoch
+            )
+            trial.status = TrialStatus.COMPLETED
+        self._oracle.end_trial(trial)
+
+    def space(self) -> list[dict[str, Any]]:
+        """List the search space as far as trials have uncovered it."""
+        return [
+            {"kind": entry["class_name"], **entry["config"]}
+            for entry in self._oracle.get_space().get_config()["space"]
+        ]

@@ -1,0 +1,117 @@
+"""The order of proposals and results: fixed by params, whoever computes and whatever ends first."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import SearchError
+from pipeline.params import Search
+from pipeline.search.journal import Journal
+from pipeline.search.proposals import Exhausted, NotYet, Proposer
+from pipeline.search.trial import TrialRecord
+
+Result = tuple[TrialRecord, list[np.ndarray]]
+Submit = Callable[[int, dict[str, Any]], "Future[Result]"]
+
+
+def run_trials(
+    proposer: Proposer,
+    submit: Submit,
+    journal: Journal,
+    settings: Search,
+    on_end: Callable[[TrialRecord, bool], None],
+) -> list[TrialRecord]:
+    """Run a search's trials, finished ones from the journal.
+
+    Proposal n is made when exactly the trials 0 … n - lookahead have ended, in the order of their
+    numbers. `on_end` hears of every trial and whether it was replayed.
+
+    Raises SearchError after `max_consecutive_failures` failed trials in a row, or where none
+    succeeded.
+    """
+    ended: list[TrialRecord] = []
+    under_way: deque[tuple[Future[Result], bool]] = deque()
+    number = 0
+    exhausted = False
+
+    def end_next() -> None:
+        future, replayed = under_way.popleft()
+        record, weights = future.result()
+        proposer.end(record)
+        ended.append(record)
+        if not replayed:
+            journal.write_checkpoint(record.number, weights, ranking(ended, settings))
+        on_end(record, replayed)
+        _check_failures(ended, settings)
+
+    while not exhausted or under_way:
+        exhausted = exhausted or number >= settings.max_trials
+        if not exhausted and len(under_way) < settings.lookahead:
+            try:
+                config = proposer.propose(number)
+            except Exhausted:
+                exhausted = True
+                continue
+            except NotYet:
+                end_next()
+                continue
+            under_way.append(_start(number, config, submit, journal))
+            number += 1
+        elif under_way:
+            end_next()
+    if all(record.status == "FAILED" for record in ended):
+        raise SearchError(_no_success(ended))
+    return ended
+
+
+def ranking(records: list[TrialRecord], settings: Search) -> list[int]:
+    """Number the completed trials from best to worst; of equals, the earlier is the better."""
+    sign = -1 if settings.direction == "max" else 1
+    scored = [(sign * record.score, record.number) for record in records if record.score is not None]
+    return [number for _, number in sorted(scored)]
+
+
+def _start(
+    number: int, config: dict[str, Any], submit: Submit, journal: Journal
+) -> "tuple[Future[Result], bool]":
+    recorded = journal.read(number, config["values"])
+    if recorded is not None:
+        done: Future[Result] = Future()
+        done.set_result((recorded, []))
+        return done, True
+    future = submit(number, config)
+    # Written when it finishes, not when its turn to end comes: a kill between must not lose it.
+    future.add_done_callback(lambda finished: _keep(finished, journal))
+    return future, False
+
+
+def _keep(finished: "Future[Result]", journal: Journal) -> None:
+    if not finished.cancelled() and finished.exception() is None:
+        journal.write(finished.result()[0])
+
+
+def _check_failures(ended: list[TrialRecord], settings: Search) -> None:
+    last = ended[-settings.max_consecutive_failures :]
+    if len(last) == settings.max_consecutive_failures and all(r.status == "FAILED" for r in last):
+        raise SearchError(
+            f"The search must not have search.max_consecutive_failures = "
+            f"{settings.max_consecutive_failures} failed trials in a row, but trials "
+            f"{last[0].number} to {last[-1].number} failed. {_first_cause(last)}"
+        )
+
+
+def _no_success(ended: list[TrialRecord]) -> str:
+    return f"No trial succeeded: all {len(ended)} failed. {_first_cause(ended)}"
+
+
+def _first_cause(failed: list[TrialRecord]) -> str:
+    error = failed[0].error
+    if error is None:
+        return ""
+    return (
+        f"The first cause, in trial {failed[0].number}: {error.type}: {error.message}. Mend it, "
+        "narrow the search, or raise search.max_consecutive_failures."
+    )
