@@ -70,7 +70,7 @@ def run(source: Path | None, words: list[str]) -> int:
     if code:
         return code
     with stage_lock():
-        _publish_reused(execution, params)
+        _finish(execution, params)
     _summarise(execution)
     return 0
 
@@ -127,21 +127,20 @@ def _publish(execution: Execution, params: Params) -> str | None:
     return run_id
 
 
-def _publish_reused(execution: Execution, params: Params) -> None:
-    """Publish what the stages could not: what DVC restored, or left as it was, after the last one.
+def _finish(execution: Execution, params: Params) -> None:
+    """Publish the end of an execution, with what DVC restored or left as it was.
 
-    Where nothing has changed since an earlier publication there is nothing to add, unless
-    `mlflow run` has opened a run that waits for it.
+    Where nothing was executed and an earlier run shows the same files there is nothing to add,
+    unless `mlflow run` has opened a run that waits for it.
     """
     from pipeline import projection
 
-    if projection.is_current(execution):
-        return
-    others = any(projection.is_current(other) for other in executions.recorded())
-    if others and not execution.read()["stages"] and "MLFLOW_RUN_ID" not in os.environ:
-        say("everything is up to date; nothing was executed")
-        execution.forget()
-        return
+    if not execution.read()["stages"] and "MLFLOW_RUN_ID" not in os.environ:
+        others = (other for other in executions.recorded() if other != execution)
+        if any(projection.is_current(other) for other in others):
+            say("everything is up to date; nothing was executed")
+            execution.forget()
+            return
     _publish(execution, params)
 
 

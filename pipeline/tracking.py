@@ -6,9 +6,9 @@ publish`.
 """
 
 import json
-import logging
 import os
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from pipeline.environment import mask
 from pipeline.executions import Execution
 
 # A server that refuses connections would block every call for minutes by MLflow's own defaults.
-_PATIENCE = {
+_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
+    # Creating tables and models is announced at length; failures still come through.
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
 _KEY_TAG = "encore.execution"
 _TRIAL_TAG = "encore.trial"
@@ -35,11 +37,8 @@ _TERMINAL = {"FINISHED", "FAILED", "KILLED"}
 
 def publish(execution: Execution) -> str | None:
     """Send an execution to MLflow; returns the run's id, or None with a warning where that failed."""
-    for name, value in _PATIENCE.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    # Creating tables and models is announced at length; failures still come through.
-    for logger in ("mlflow", "alembic"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
     record = execution.read()
     # Asked now: processes may have been killed since the results were written.
     status = executions.status(record)
@@ -262,24 +261,34 @@ class _Publisher:
             return
         import mlflow
         import pandas as pd
-        from mlflow.models import ModelSignature
+        from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+        from mlflow.models import Model, ModelSignature
 
-        from pipeline.export import pyfunc
-
-        model = self._folder / "model"
-        example = json.loads((model / "input_example.json").read_text(encoding="utf-8"))
-        requirements = (model / "requirements.txt").read_text(encoding="utf-8").split()
+        folder = self._folder / "model"
+        example = json.loads((folder / "input_example.json").read_text(encoding="utf-8"))
+        requirements = (folder / "requirements.txt").read_text(encoding="utf-8").split()
         inputs, outputs = _signature(self._run["schema"])
-        with mlflow.start_run(run_id=run_id):
-            mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(pyfunc.__file__),
-                artifacts={"model": str(model)},
+        # By parts, because mlflow.pyfunc.log_model would load the model, and TensorFlow with it,
+        # only to try the input example: the export stage has proved the model already.
+        logged = self._client.create_logged_model(
+            self._experiment, name="model", source_run_id=run_id, tags={"encore.digest.model": digest}
+        )
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch, "model")
+            mlflow.pyfunc.save_model(
+                path,
+                mlflow_model=Model(
+                    artifact_path=logged.artifact_location, model_uuid=logged.model_id, run_id=run_id
+                ),
+                python_model=str(folder / "pyfunc.py"),
+                artifacts={"model": str(folder)},
                 signature=ModelSignature(inputs=inputs, outputs=outputs),
                 input_example=pd.DataFrame(example["data"], columns=example["columns"]),
                 pip_requirements=[f"mlflow=={mlflow.__version__}", *requirements],
-                metadata={"encore.digest.model": digest},
             )
+            self._client.log_model_artifacts(logged.model_id, str(path))
+        self._client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+        self._client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
         self._client.set_tag(run_id, "encore.model", digest)
 
 

@@ -29,6 +29,7 @@ def write_bundle(
     shutil.copyfile(network, folder / "network.keras")
     shutil.copyfile(preprocessor, folder / "preprocessor.skops")
     shutil.copyfile(servable.__file__, folder / "servable.py")
+    shutil.copyfile(Path(__file__).with_name("pyfunc.py"), folder / "pyfunc.py")
     served = {key: value for key, value in schema.items() if key != "features"}
     write_json(folder / "schema.json", served | {"batch_size": params.export.batch_size})
     write_json(folder / "input_example.json", input_example(rows, schema))
