@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+_BASE_PACKAGES = {"mlflow", "numpy", "pandas", "psutil", "pydantic", "tensorflow", "yaml"}
 _STAGES = {
     "prepare": "read, check and split the table named in params.yaml",
     "search": "run or replay the trials, fit the best network",
@@ -27,6 +28,15 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _stop)
     try:
         return _command(arguments, rest)()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _BASE_PACKAGES:
+            raise
+        print(
+            f"error: {sys.executable} has no {error.name}. This must run in the environment of "
+            "requirements.lock: `make repro`, or `source .venv/bin/activate` first.",
+            file=sys.stderr,
+        )
+        return 1
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -45,6 +55,8 @@ def _command(arguments: argparse.Namespace, rest: list[str]) -> Callable[[], int
             return commands.check
         case "publish":
             return commands.publish
+        case "cleanup":
+            return commands.cleanup
     return lambda: commands.stage(arguments.command)
 
 

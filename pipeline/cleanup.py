@@ -4,23 +4,21 @@ It removes nothing that DVC tracks or another stage reads, so running it never m
 search again.
 """
 
-from typing import Any
-
 from pipeline import paths
 from pipeline.console import say, size
 from pipeline.params import Params
 from pipeline.scratch import Freed, prune, remove
 
 
-def run(params: Params) -> dict[str, Any]:
-    """Free scratch beyond `cleanup.keep_*`. Returns how many files and bytes went."""
+def run(params: Params) -> Freed:
+    """Free scratch beyond `cleanup.keep_*`."""
     freed = prune(params.cleanup) + _checkpoints(params.cleanup.keep_checkpoints)
     kept = sum(1 for _ in paths.JOURNALS.glob("*/inputs.json"))
     say(
         f"cleanup: freed {freed.files} files, {size(freed.bytes)}; "
         f"kept {kept} journal{'s' if kept != 1 else ''} of finished trials in {paths.JOURNALS}"
     )
-    return {"freed_files": freed.files, "freed_bytes": freed.bytes}
+    return freed
 
 
 def _checkpoints(keep: int) -> Freed:

@@ -19,7 +19,6 @@ _MODULES = {
     "search": "pipeline.search.stage",
     "export": "pipeline.export.stage",
     "evaluate": "pipeline.evaluate.stage",
-    "cleanup": "pipeline.cleanup",
 }
 _WITH_TENSORFLOW = {"search", "evaluate"}
 
@@ -42,6 +41,16 @@ def stage(name: str) -> int:
         # Before the search there is nothing to show.
         if name != "prepare":
             _publish(execution, params)
+    return 0
+
+
+def cleanup() -> int:
+    """Free scratch. It has no results: nothing is recorded or published."""
+    from pipeline import cleanup as clean
+
+    params = read_params()
+    with stage_lock():
+        clean.run(params)
     return 0
 
 
@@ -154,4 +163,6 @@ def _summarise(execution: Execution) -> None:
     if execution.published.exists():
         say(f"MLflow run: {execution.published.read_text(encoding='utf-8')}")
     command = "mlflow" if os.environ.get("VIRTUAL_ENV") else f"{Path(sys.executable).parent}/mlflow"
-    say(f"Look at it: {os.path.relpath(command) if os.sep in command else command} ui, then open http://127.0.0.1:5000")
+    say(
+        f"Look at it: {os.path.relpath(command) if os.sep in command else command} ui, then open http://127.0.0.1:5000"
+    )

@@ -64,9 +64,7 @@ def full_environment(settings: Determinism) -> dict[str, Any]:
         "packages": dict(sorted(installed.items())),
         "lock_digest": digest_file(paths.LOCK) if paths.LOCK.exists() else None,
         "git": git_state(),
-        "variables": {
-            name: mask(os.environ[name]) for name in RECORDED_VARIABLES if name in os.environ
-        },
+        "variables": {name: mask(os.environ[name]) for name in RECORDED_VARIABLES if name in os.environ},
     }
 
 

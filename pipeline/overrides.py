@@ -107,7 +107,7 @@ def _flatten(values: Any, prefix: str = "") -> dict[str, Any]:
 
 def _changes(before: dict[str, Any], after: dict[str, Any], named: dict[str, Any]) -> list[str]:
     return [
-        f"{key}: {before[key] if key in before else '(default)'} → {after[key]}"
+        f"{key}: {before.get(key, '(default)')} → {after[key]}"
         for key in after
         if (key in before or key in named) and before.get(key) != after[key]
     ]

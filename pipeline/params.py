@@ -208,10 +208,7 @@ def _problem(path: Path, item: Any) -> str:
     rule = rule.replace("a valid integer", "an integer").replace("a valid ", "a ")
     rule = rule.replace("greater than or equal to", "at least")
     rule = rule.replace("have at least 1 character", "a text that is not empty")
-    return (
-        f"{path}: {key} must be {rule}, but got {item['input']!r}. "
-        f"Set it to {_meaning(item['loc'])}."
-    )
+    return f"{path}: {key} must be {rule}, but got {item['input']!r}. Set it to {_meaning(item['loc'])}."
 
 
 def _meaning(location: tuple[int | str, ...]) -> str:

@@ -22,7 +22,7 @@ from pipeline.scores import as_markdown
 _NOT_RESULTS = ("tracking.", "cleanup.")
 # Longest param value that MLflow takes.
 _MAX_PARAM = 6000
-STAGES = ("prepare", "search", "export", "evaluate", "cleanup")
+STAGES = ("prepare", "search", "export", "evaluate")
 
 
 def project(execution: Execution, params: Params) -> Path | None:
@@ -36,7 +36,7 @@ def project(execution: Execution, params: Params) -> Path | None:
     if search is None or prepared is None or search["digests"]["data"] != prepared["arrays"]:
         return None
     parity = _fitting(paths.PARITY, "weights", search["digests"]["weights"])
-    evaluation = _fitting(paths.EVALUATION, "model", parity and parity["digests"]["model"])
+    evaluation = _fitting(paths.EVALUATION, "model", parity["digests"]["model"] if parity else None)
     scores = _read(paths.METRICS) if evaluation else None
     record = execution.read()
     values = flat(params)
@@ -106,7 +106,9 @@ def _tags(
     tags["encore.execution"] = record["key"]
     tags["encore.guarantee"] = search["guarantee"]
     # All searches that differ in max_trials only: they share their trials.
-    tags["encore.study"] = digest_json([search["digests"][k] for k in ("data", "recipe", "environment", "code")])
+    tags["encore.study"] = digest_json(
+        [search["digests"][k] for k in ("data", "recipe", "environment", "code")]
+    )
     for stage in STAGES:
         entry = record["stages"].get(stage)
         tags[f"encore.stage.{stage}"] = "executed" if entry else "reused"
@@ -179,7 +181,11 @@ def _note(
         if "seconds" in entry
     ]
     lines.append(f"Executed here: {', '.join(executed) or 'nothing'}; all else was reused as it was.")
-    lines += [f"Stage {stage}: {mask(entry['error'])}" for stage, entry in record["stages"].items() if "error" in entry]
+    lines += [
+        f"Stage {stage}: {mask(entry['error'])}"
+        for stage, entry in record["stages"].items()
+        if "error" in entry
+    ]
     lines.append(f"Guarantee ({params.determinism.level}): {search['guarantee']}.")
     return "\n\n".join(lines)
 

@@ -156,7 +156,9 @@ def check_manifest(folder: Path) -> None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DamagedModelError(f"{folder / MANIFEST} cannot be read: {error}. Export the model again.") from error
+        raise DamagedModelError(
+            f"{folder / MANIFEST} cannot be read: {error}. Export the model again."
+        ) from error
     for name, expected in manifest["files"].items():
         path = folder / name
         found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "nothing"

@@ -16,9 +16,7 @@ from matplotlib.figure import Figure
 _MAX_POINTS = 500
 
 
-def plot_classification(
-    folder: Path, y: np.ndarray, probabilities: np.ndarray, classes: list[str]
-) -> None:
+def plot_classification(folder: Path, y: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> None:
     """Draw the confusion matrix, and ROC and precision-recall curves for every class in the test rows."""
     labels = np.asarray(classes, dtype=object)
     actual, predicted = labels[y], labels[probabilities.argmax(axis=1)]

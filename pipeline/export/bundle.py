@@ -19,7 +19,12 @@ _EXAMPLE_ROWS = 3
 
 
 def write_bundle(
-    folder: Path, network: Path, preprocessor: Path, schema: dict[str, Any], rows: pd.DataFrame, params: Params
+    folder: Path,
+    network: Path,
+    preprocessor: Path,
+    schema: dict[str, Any],
+    rows: pd.DataFrame,
+    params: Params,
 ) -> None:
     """Write the model folder: network, preprocessing, schema, code, requirements and digests.
 

@@ -4,6 +4,7 @@ Run as a script it stands alone: `python -I parity.py MODEL ROWS OUTPUTS TIMINGS
 folder, predicts a Parquet file of raw rows and saves the network's outputs.
 """
 
+import importlib
 import json
 import subprocess
 import sys
@@ -49,9 +50,8 @@ def _predict_alone(model: Path, rows: Path, outputs: Path, timings: Path) -> Non
     started = time.perf_counter()
     sys.path.insert(0, str(model))
     import pandas as pd
-    import servable  # the model folder's copy
 
-    loaded = servable.load(model)
+    loaded = importlib.import_module("servable").load(model)  # the model folder's copy
     ready = time.perf_counter()
     np.save(outputs, loaded.scores(pd.read_parquet(rows)))
     done = time.perf_counter()

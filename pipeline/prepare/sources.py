@@ -20,9 +20,7 @@ def read_table(path: Path) -> pd.DataFrame:
     delimiter = _DELIMITERS.get(path.suffix.lower())
     if delimiter is None:
         kinds = " or ".join(_DELIMITERS)
-        raise DataError(
-            f"data.path must name a {kinds} file, but got {str(path)!r}. Save the table as CSV."
-        )
+        raise DataError(f"data.path must name a {kinds} file, but got {str(path)!r}. Save the table as CSV.")
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             header = next(csv.reader(stream, delimiter=delimiter), None)

@@ -1,7 +1,6 @@
 """Checking the rows before anything is fitted: all problems in one message."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,9 +38,7 @@ def check_table(raw: pd.DataFrame, params: Params) -> tuple[dict[str, Any], Find
         raise DataError(several(found.problems))
     missing = frozenset(params.data.missing)
     names = [name for name in raw.columns if name not in {params.data.target, *params.data.ignore}]
-    columns = [
-        {"name": name, "type": _column_type(raw[name], missing, params, found)} for name in names
-    ]
+    columns = [{"name": name, "type": _column_type(raw[name], missing, params, found)} for name in names]
     for column in columns:
         _check_column(raw[column["name"]], column["type"], missing, found)
     schema: dict[str, Any] = {
@@ -81,20 +78,17 @@ def _check_names(raw: pd.DataFrame, params: Params, found: Findings) -> None:
         )
 
 
-def _column_type(
-    values: pd.Series, missing: frozenset[str], params: Params, found: Findings
-) -> str:
+def _column_type(values: pd.Series, missing: frozenset[str], params: Params, found: Findings) -> str:
     """Settle a column's type: as declared, else numeric where every text is a number."""
     name = str(values.name)
     if name in params.data.types:
         return params.data.types[name]
     texts = categories(values, missing)
-    present = texts[texts.notna()]
-    is_text = pd.to_numeric(present, errors="coerce").isna()
+    is_text = texts.notna() & pd.to_numeric(texts, errors="coerce").isna()
     if not is_text.any():
         return "numeric"
-    if is_text.mean() < _FEW_TEXTS:
-        distinct = sorted(set(present[is_text]))
+    if is_text.sum() < _FEW_TEXTS * texts.notna().sum():
+        distinct = sorted(set(texts[is_text]))
         found.problems.append(
             f"column {name!r} holds numbers, but got text in {int(is_text.sum())} rows "
             f"({_lines(is_text)}: {', '.join(map(repr, distinct[:_SHOWN]))}). If that stands for a "
@@ -105,9 +99,7 @@ def _column_type(
     return "categorical"
 
 
-def _check_column(
-    values: pd.Series, kind: str, missing: frozenset[str], found: Findings
-) -> None:
+def _check_column(values: pd.Series, kind: str, missing: frozenset[str], found: Findings) -> None:
     name = values.name
     try:
         read = numbers(values, missing) if kind == "numeric" else categories(values, missing)
@@ -144,9 +136,7 @@ def _looks_like_id(read: pd.Series, kind: str) -> bool:
     return bool(np.all(np.diff(ordered) == 1))
 
 
-def _check_labels(
-    raw: pd.DataFrame, params: Params, missing: frozenset[str], found: Findings
-) -> list[str]:
+def _check_labels(raw: pd.DataFrame, params: Params, missing: frozenset[str], found: Findings) -> list[str]:
     target = categories(raw[params.data.target], missing)
     _check_no_gaps(target, found)
     counts = target.value_counts()
@@ -199,10 +189,6 @@ def _check_no_gaps(target: pd.Series, found: Findings) -> None:
 
 def _lines(wrong: pd.Series) -> str:
     """Name the file's first lines where `wrong` is true."""
-    lines = [str(index + _FIRST_LINE) for index in _true(wrong)]
+    lines = [str(index + _FIRST_LINE) for index in np.flatnonzero(wrong.reset_index(drop=True))]
     more = ", …" if len(lines) > _SHOWN else ""
     return f"line {', '.join(lines[:_SHOWN])}{more}"
-
-
-def _true(wrong: pd.Series) -> Iterator[int]:
-    return (int(index) for index, value in wrong.items() if value)

@@ -22,8 +22,7 @@ def refit(study: Study, best: TrialRecord) -> keras.Model:
     seed_everything(study.seed, "final fit")
     model = build(study, _hyperparameters(best))
     x, y = (
-        np.concatenate([study.data[f"{name}_train"], study.data[f"{name}_validation"]])
-        for name in ("x", "y")
+        np.concatenate([study.data[f"{name}_train"], study.data[f"{name}_validation"]]) for name in ("x", "y")
     )
     fit(model, x, y, epochs=best.best_epoch + 1, batch_size=best.effective_batch_size)
     return model

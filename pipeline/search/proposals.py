@@ -59,9 +59,7 @@ class Proposer:
     def end(self, record: TrialRecord) -> None:
         """Tell the oracle how a trial ended. Trials must be ended in the order of their numbers."""
         trial = self._oracle.get_trial(self._ids[record.number])
-        discovered = keras_tuner.HyperParameters.from_config(
-            {"space": record.discovered, "values": {}}
-        )
+        discovered = keras_tuner.HyperParameters.from_config({"space": record.discovered, "values": {}})
         trial.hyperparameters.merge(discovered.space)
         trial.hyperparameters.values = dict(record.hyperparameters)
         if record.best_epoch is None:

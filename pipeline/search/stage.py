@@ -69,7 +69,9 @@ def run(params: Params) -> None:
     say(f"search: {_what_is_fitted(params, best)}")
     model = refit(study, best) if params.search.refit else best_of_trial(study, best, journal)
     predictions = model.predict(arrays["x_test"], batch_size=params.export.batch_size, verbose=0)
-    _write(records, best, model, predictions, proposer.space(), environment, inputs, params, journal.folder.name)
+    _write(
+        records, best, model, predictions, proposer.space(), environment, inputs, params, journal.folder.name
+    )
 
 
 def _search(proposer: Proposer, study: Study, journal: Journal) -> list[TrialRecord]:

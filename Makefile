@@ -1,0 +1,50 @@
+# `make help` lists what there is. Every target does its own set-up from the lock.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# Compiling bytecode once is cheaper than importing TensorFlow from source every time.
+INSTALL := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --require-hashes
+
+.PHONY: help repro test test-fast lint benchmark lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/base: requirements.lock
+	@echo "creating $(VENV) from requirements.lock (some minutes, once)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "Python 3.11 is needed, but $(PYTHON) is another; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) -r requirements.lock
+	@touch $@
+
+$(VENV)/dev: $(VENV)/base requirements-dev.lock
+	@echo "adding the development tools from requirements-dev.lock"
+	@$(INSTALL) -r requirements-dev.lock
+	@touch $@
+
+repro: $(VENV)/base  ## run the pipeline; PARAMS=FILE writes that file's params into params.yaml first
+	@$(BIN)/python -m pipeline run $(if $(PARAMS),--params $(PARAMS))
+
+test: lint  ## lint, types and all tests
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/dev  ## the tests that start no server and kill nothing
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: $(VENV)/base  ## compare with plain AutoKeras, both in one run
+	$(BIN)/python -m benchmarks.search
+
+lock: $(VENV)/base  ## compile the locks from the .in files
+	@for name in requirements requirements-dev requirements-gpu; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+			$$name.in -o $$name.lock || exit 1; done
+
+clean:  ## remove stage outputs and scratch (not mlflow.db, not mlruns)
+	rm -rf prepared searched exported reports .encore dvc.lock
