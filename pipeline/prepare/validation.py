@@ -114,7 +114,7 @@ def _check_column(values: pd.Series, kind: str, missing: frozenset[str], found: 
         )
     elif n_distinct == 1 and not read.isna().any():
         found.problems.append(
-            f"column {name!r} has the same value in every row ({read.iloc[0]!r}). "
+            f"column {name!r} has the same value in every row ({read.tolist()[0]!r}). "
             "Add it to data.ignore in params.yaml."
         )
     if kind == "numeric" and np.isinf(read).any():

@@ -1,0 +1,63 @@
+import shutil
+
+import pytest
+
+from pipeline import overrides
+from pipeline.errors import ParamsError
+from pipeline.params import read_params
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def target(tmp_path):
+    return shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+
+
+def test_overrides_change_values_and_keep_every_comment(target):
+    before = target.read_text()
+    changes = overrides.apply(None, {"search.max_trials": "20", "seed": "3"}, target)
+    assert changes == ["seed: 0 → 3", "search.max_trials: 10 → 20"]
+    changed = [a for a, b in zip(target.read_text().splitlines(), before.splitlines(), strict=True) if a != b]
+    assert changed == ["seed: 3", "  max_trials: 20"]
+
+
+def test_overrides_read_values_as_params_yaml_would(target):
+    overrides.apply(None, {"data.ignore": "[a, b]", "search.refit": "false", "split.test": "1e-1"}, target)
+    params = read_params(target)
+    assert (params.data.ignore, params.search.refit, params.split.test) == (["a", "b"], False, 0.1)
+
+
+def test_overrides_of_another_file_take_its_values_and_say_so(target, tmp_path):
+    source = tmp_path / "mine.yaml"
+    source.write_text("seed: 7  # mine\ndata: {path: a.csv, task: regression, target: y}\n")
+    changes = overrides.apply(source, {}, target)
+    assert "seed: 0 → 7" in changes
+    assert "data.target: diagnosis → y" in changes
+    assert "# mine" in target.read_text()
+
+
+def test_overrides_that_break_a_rule_write_nothing(target):
+    before = target.read_bytes()
+    with pytest.raises(ParamsError, match="max_trials must be at least 1"):
+        overrides.apply(None, {"search.max_trials": "0"}, target)
+    assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--search.max_trails", "3"],
+            r"search.max_trails is not a known key. Did you mean search.max_trials\?",
+        ),
+        (["--seed"], "--seed must be followed by its value"),
+        (["seed", "3"], "an override must look like --search.max_trials 20, but got 'seed'"),
+    ],
+)
+def test_overrides_that_are_misspelt_are_refused(words, message):
+    with pytest.raises(ParamsError, match=message):
+        overrides.parse(words)
+
+
+def test_overrides_take_both_spellings_of_a_pair():
+    assert overrides.parse(["--seed=1", "--search.epochs", "5"]) == {"seed": "1", "search.epochs": "5"}
