@@ -32,6 +32,9 @@ class Proposer:
         self._seed = seed
         self._lookahead = lookahead
         self._oracle.verbose = 0
+        # The schedule counts trials. An oracle that did would pad trial ids to that number's
+        # width, and Hyperband's hyperparameters hold trial ids.
+        self._oracle.max_trials = None
         # The search counts failures itself, and says more than a RuntimeError.
         self._oracle.max_consecutive_failed_trials = sys.maxsize
         self._ids: dict[int, str] = {}

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from pipeline import paths
-from pipeline.console import say
+from pipeline.console import note, say
 from pipeline.determinism import GUARANTEES
 from pipeline.digests import digest_array, digest_arrays, digest_json
 from pipeline.environment import numeric_environment
@@ -65,6 +65,11 @@ def run(params: Params) -> None:
     finally:
         remove(folder)
 
+    if len(records) < params.search.max_trials:
+        note(
+            f"{params.search.tuner} had nothing left to propose after {len(records)} of "
+            f"{params.search.max_trials} trials"
+        )
     best = records[ranking(records, params.search)[0]]
     say(f"search: {_what_is_fitted(params, best)}")
     model = refit(study, best) if params.search.refit else best_of_trial(study, best, journal)
