@@ -91,7 +91,8 @@ def publish() -> int:
     params = read_params()
     with stage_lock():
         sent = tracking.publish_pending()
-        if not any(projection.is_current(execution) for execution in executions.recorded()):
+        before = executions.recorded()
+        if not (before and projection.is_current(before[-1])):
             run_id = _publish(executions.new(), params)
             sent += [run_id] if run_id else []
         pending = executions.pending()
@@ -139,14 +140,14 @@ def _publish(execution: Execution, params: Params) -> str | None:
 def _finish(execution: Execution, params: Params) -> None:
     """Publish the end of an execution, with what DVC restored or left as it was.
 
-    Where nothing was executed and an earlier run shows the same files there is nothing to add,
+    Where nothing was executed and the run before shows the same files there is nothing to add,
     unless `mlflow run` has opened a run that waits for it.
     """
     from pipeline import projection
 
     if not execution.read()["stages"] and "MLFLOW_RUN_ID" not in os.environ:
-        others = (other for other in executions.recorded() if other != execution)
-        if any(projection.is_current(other) for other in others):
+        before = [other for other in executions.recorded() if other != execution]
+        if before and projection.is_current(before[-1]):
             say("everything is up to date; nothing was executed")
             execution.forget()
             return

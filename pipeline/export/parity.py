@@ -1,6 +1,6 @@
 """The proof that a saved model predicts like the live one, and the script of its fresh process.
 
-Run as a script it stands alone: `python -I parity.py MODEL ROWS OUTPUTS TIMINGS` loads a model
+Run as a script it stands alone: `python -I -B parity.py MODEL ROWS OUTPUTS TIMINGS` loads a model
 folder, predicts a Parquet file of raw rows and saves the network's outputs.
 """
 
@@ -25,7 +25,8 @@ def fresh_predictions(model: Path, rows: Path) -> tuple[np.ndarray, dict[str, fl
     with tempfile.TemporaryDirectory() as scratch:
         outputs, timings = Path(scratch, "outputs.npy"), Path(scratch, "timings.json")
         # -I: neither this project's folder nor the user's site-packages are on the path.
-        command = [sys.executable, "-I", __file__, *map(str, (model, rows, outputs, timings))]
+        # -B: no bytecode, which carries a date, is left in the model's folder.
+        command = [sys.executable, "-I", "-B", __file__, *map(str, (model, rows, outputs, timings))]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
             raise RuntimeError(f"a fresh process could not use {model}:\n{result.stderr[-2000:]}")
