@@ -32,6 +32,9 @@ def stage(name: str) -> int:
         execution = executions.current()
         try:
             with execution.stage(name) as entry:
+                if name == "search":
+                    # Its server imports TensorFlow while this process does.
+                    importlib.import_module("pipeline.search.workers").warm_up()
                 if name in _WITH_TENSORFLOW:
                     start_tensorflow(params.determinism)
                 entry["details"] = importlib.import_module(_MODULES[name]).run(params)

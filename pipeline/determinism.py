@@ -65,7 +65,7 @@ def fix_process(settings: Determinism) -> None:
 
 def start_tensorflow(settings: Determinism) -> None:
     """Import TensorFlow and fix its own settings, before it runs its first operation."""
-    with _standard_error_held_back():
+    with standard_error_held_back():
         import tensorflow as tf
 
     for device in tf.config.list_physical_devices("GPU"):
@@ -78,7 +78,7 @@ def start_tensorflow(settings: Determinism) -> None:
 
 
 @contextlib.contextmanager
-def _standard_error_held_back() -> Iterator[None]:
+def standard_error_held_back() -> Iterator[None]:
     """Hold back what native code prints while it is imported; show it if the import fails.
 
     TensorFlow tells of oneDNN and missing GPUs before its own log level is in force.

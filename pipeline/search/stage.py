@@ -1,10 +1,8 @@
 """The stage `search`: replay or run the trials, fit the best network, write what came out."""
 
-import gc
 import json
 import os
 import tempfile
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +28,13 @@ from pipeline.params import Params
 from pipeline.scratch import prune, remove
 from pipeline.search.final_fit import best_of_trial, refit, uncompiled
 from pipeline.search.journal import Journal, journal_inputs
+from pipeline.search.preload import freeze
 from pipeline.search.progress import SearchProgress
 from pipeline.search.proposals import Proposer
-from pipeline.search.schedule import Result, ranking, run_trials
+from pipeline.search.schedule import ranking, run_trials
 from pipeline.search.task import build_tuner, network_targets
-from pipeline.search.trial import Study, TrialRecord, run_trial, weights_digest
+from pipeline.search.trial import Study, TrialRecord, weights_digest
+from pipeline.search.workers import workers
 
 
 def run(params: Params) -> None:
@@ -42,9 +42,7 @@ def run(params: Params) -> None:
 
     Raises SearchError where no trial succeeds, ReplayError where the journal disagrees.
     """
-    # TensorFlow's and AutoKeras's modules are for good: collecting garbage need not visit them again.
-    gc.collect()
-    gc.freeze()
+    freeze()
     schema = read_json(paths.SCHEMA, made_by="prepare")
     with np.load(require(paths.ARRAYS, made_by="prepare"), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
@@ -61,7 +59,8 @@ def run(params: Params) -> None:
         tuner, network = build_tuner(schema["task"], data, params.search, params.seed, folder)
         study = Study(network, data, params.search, params.seed, params.determinism.level == "strict")
         proposer = Proposer(tuner, network, params.seed, params.search.lookahead)
-        records = _search(proposer, study, journal)
+        with SearchProgress(params.search) as progress, workers(study, params.determinism) as submit:
+            records = run_trials(proposer, submit, journal, params.search, progress.on_end)
     finally:
         remove(folder)
 
@@ -77,16 +76,6 @@ def run(params: Params) -> None:
     _write(
         records, best, model, predictions, proposer.space(), environment, inputs, params, journal.folder.name
     )
-
-
-def _search(proposer: Proposer, study: Study, journal: Journal) -> list[TrialRecord]:
-    def submit(number: int, config: dict[str, Any]) -> "Future[Result]":
-        done: Future[Result] = Future()
-        done.set_result(run_trial(study, number, config))
-        return done
-
-    with SearchProgress(study.search) as progress:
-        return run_trials(proposer, submit, journal, study.search, progress.on_end)
 
 
 def _what_is_fitted(params: Params, best: TrialRecord) -> str:

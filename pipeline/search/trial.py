@@ -160,6 +160,21 @@ def run_trial(study: Study, number: int, config: dict[str, Any]) -> tuple[TrialR
     return record, weights
 
 
+def failed_record(number: int, config: dict[str, Any], error: BaseException) -> TrialRecord:
+    """Make the record of a trial that could not even report its failure."""
+    return TrialRecord(
+        number=number,
+        proposal=config["values"],
+        hyperparameters=config["values"],
+        discovered=[],
+        status="FAILED",
+        effective_batch_size=0,
+        error=_failure(error),
+        started=time.time(),
+        seconds=0.0,
+    )
+
+
 def _train(
     study: Study, number: int, hyperparameters: keras_tuner.HyperParameters, batch_size: int
 ) -> dict[str, Any]:
