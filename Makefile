@@ -18,9 +18,9 @@ $(VENV)/base: requirements.lock
 	@$(INSTALL) -r requirements.lock
 	@touch $@
 
-$(VENV)/dev: $(VENV)/base requirements-dev.lock
-	@echo "adding the development tools from requirements-dev.lock"
-	@$(INSTALL) -r requirements-dev.lock
+$(VENV)/dev: $(VENV)/base requirements-dev.lock requirements-ray.lock
+	@echo "adding the development tools and the optional groups that tests use"
+	@$(INSTALL) -r requirements-dev.lock -r requirements-ray.lock
 	@touch $@
 
 repro: $(VENV)/base  ## run the pipeline; PARAMS=FILE writes that file's params into params.yaml first
@@ -41,7 +41,7 @@ benchmark: $(VENV)/base  ## compare with plain AutoKeras, both in one run
 	$(BIN)/python -m benchmarks.search
 
 lock: $(VENV)/base  ## compile the locks from the .in files
-	@for name in requirements requirements-dev requirements-gpu; do \
+	@for name in requirements requirements-dev requirements-gpu requirements-ray; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 			$$name.in -o $$name.lock || exit 1; done

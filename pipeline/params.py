@@ -47,6 +47,12 @@ class Search(_Section):
 
     tuner: Literal["greedy", "random", "bayesian", "hyperband"] = "greedy"
     max_trials: Count = Field(default=10, description="the number of architectures to try")
+    max_minutes: float | None = Field(
+        default=None, gt=0, description="the minutes to spend, or null for no limit"
+    )
+    patience_trials: Count | None = Field(
+        default=None, description="the trials to wait for a better one, or null for no limit"
+    )
     epochs: Count = Field(default=30, description="the most epochs that a trial may train")
     batch_size: Count = Field(default=32, description="the rows per gradient step")
     patience: Count = Field(default=5, description="epochs to wait for a better loss")
@@ -54,11 +60,20 @@ class Search(_Section):
     max_model_size: Count | None = Field(
         default=None, description="the largest number of weights, or null for no limit"
     )
+    max_memory_mb: Count | None = Field(
+        default=None, description="the largest memory of a trial's process in MB, or null"
+    )
     refit: bool = True
     lookahead: Count = Field(default=1, description="how many trials may be under way at once")
     max_consecutive_failures: Count = Field(
         default=3, description="failed trials in a row that end the search"
     )
+    min_successful_trials: Count = Field(
+        default=1, description="the successful trials that a search must have"
+    )
+    warm_start: str | None = Field(default=None, description="an MLflow run id, or null for none")
+    warm_start_top: Count = Field(default=3, description="how many trials to take over")
+    tensorboard: bool = False
 
     @property
     def direction(self) -> Literal["min", "max"]:

@@ -36,4 +36,6 @@ SCRATCH = Path(".encore")
 STAGE_LOCK = SCRATCH / "lock"
 JOURNALS = SCRATCH / "journals"
 TUNERS = SCRATCH / "tuners"
+TENSORBOARD = SCRATCH / "tensorboard"
+WARM_STARTS = SCRATCH / "warm_starts"
 EXECUTIONS = SCRATCH / "executions"

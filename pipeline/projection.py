@@ -63,6 +63,9 @@ def project(execution: Execution, params: Params) -> Path | None:
                  paths.PREPARED_DIGESTS):  # fmt: skip
         shutil.copyfile(path, artifacts / f"{path.parent.name or 'pipeline'}_{path.name}")
     write_json(artifacts / "environment.json", full_environment(params.determinism))
+    logs = paths.TENSORBOARD / search["journal"]
+    if params.search.tensorboard and logs.exists():
+        shutil.copytree(logs, artifacts / "tensorboard")
     if parity:
         shutil.copyfile(paths.PARITY, artifacts / "exported_parity.json")
         shutil.copytree(paths.MODEL, execution.folder / "model", dirs_exist_ok=True)
@@ -104,6 +107,7 @@ def _tags(
     if parity:
         tags["encore.digest.model"] = parity["digests"]["model"]
     tags["encore.execution"] = record["key"]
+    tags["encore.direction"] = search["direction"]
     tags["encore.guarantee"] = search["guarantee"]
     # All searches that differ in max_trials only: they share their trials.
     tags["encore.study"] = digest_json(
@@ -168,6 +172,8 @@ def _note(
         f"{search['n_trials']} trials ({search['n_failed']} failed), best trial {search['best_trial']} "
         f"with {search['objective']} {search['best_score']:.5g}."
     ]
+    if search["cut"]:
+        lines.append(f"The search was cut after {search['n_trials']} trials by {search['cut']}.")
     if scores:
         lines.append(as_markdown(scores))
     if parity:

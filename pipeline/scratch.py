@@ -60,6 +60,7 @@ def prune(keep: Cleanup) -> Freed:
     return (
         remove(paths.TUNERS)
         + _keep_newest(paths.JOURNALS, keep.keep_journals)
+        + _keep_newest(paths.TENSORBOARD, keep.keep_journals)
         + _keep_newest(paths.EXECUTIONS, keep.keep_executions, only_if="published")
     )
 

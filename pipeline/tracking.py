@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline import executions
+from pipeline import executions, paths
 from pipeline.console import warn
 from pipeline.environment import mask
+from pipeline.errors import MissingError
 from pipeline.executions import Execution
 
 # A server that refuses connections would block every call for minutes by MLflow's own defaults.
@@ -29,6 +30,7 @@ _SETTINGS = {
 }
 _KEY_TAG = "encore.execution"
 _TRIAL_TAG = "encore.trial"
+_TRIAL_COLUMNS = ["trial", "status", "score", "best_epoch", "n_weights", "seconds", "weights_digest"]
 # MLflow's limits for one batch.
 _MAX_METRICS = 1000
 _MAX_ENTRIES = 100
@@ -37,8 +39,7 @@ _TERMINAL = {"FINISHED", "FAILED", "KILLED"}
 
 def publish(execution: Execution) -> str | None:
     """Send an execution to MLflow; returns the run's id, or None with a warning where that failed."""
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
+    _be_patient()
     record = execution.read()
     # Asked now: processes may have been killed since the results were written.
     status = executions.status(record)
@@ -70,6 +71,40 @@ def publish_pending(except_for: Execution | None = None) -> list[str]:
             break  # one warning is enough
         sent.append(run_id)
     return sent
+
+
+def best_hyperparameters(run_id: str, top: int) -> list[dict[str, Any]]:
+    """Read the hyperparameters of a run's best trials, best first.
+
+    Raises MissingError where the run cannot be read or has no successful trial.
+    """
+    _be_patient()
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    try:
+        parent = client.get_run(run_id)
+        table = json.loads(mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/trials_table.json"))
+    except Exception as error:
+        raise MissingError(
+            f"{paths.PARAMS}: search.warm_start must be the id of a pipeline's run at "
+            f"{mask(tracking_uri())}, but got {run_id!r} ({str(error).splitlines()[0][:200]}). "
+            "Copy the run id from the MLflow UI."
+        ) from error
+    trials = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    scored = [trial for trial in trials if trial["score"] is not None]
+    maximise = parent.data.tags.get("encore.direction") == "max"
+    scored.sort(key=lambda trial: trial["score"], reverse=maximise)
+    fixed = set(_TRIAL_COLUMNS)
+    return [
+        {k: v for k, v in trial.items() if k not in fixed and not k.startswith("tuner/") and v is not None}
+        for trial in scored[:top]
+    ]
+
+
+def _be_patient() -> None:
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 def _send(execution: Execution, record: dict[str, Any], status: str) -> str:
@@ -308,7 +343,6 @@ def _signature(schema: dict[str, Any]) -> tuple[Any, Any]:
 
 def _table(trials: list[dict[str, Any]]) -> dict[str, Any]:
     """Lay out all trials as the table that MLflow's UI shows for `log_table`."""
-    columns = ["trial", "status", "score", "best_epoch", "n_weights", "seconds", "weights_digest"]
     names = sorted({name for trial in trials for name in trial["hyperparameters"]})
     rows = [
         [
@@ -318,7 +352,7 @@ def _table(trials: list[dict[str, Any]]) -> dict[str, Any]:
         ]
         for trial in trials
     ]  # fmt: skip
-    return {"columns": columns + names, "data": rows}
+    return {"columns": _TRIAL_COLUMNS + names, "data": rows}
 
 
 def _points(metrics: dict[str, float], when: float) -> list[tuple[str, float, float, int]]:

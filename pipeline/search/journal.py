@@ -16,7 +16,10 @@ from pipeline.params import Params
 from pipeline.search.trial import TrialRecord
 
 # Settings that decide how many trials there are or what follows them, never what one is.
-_NOT_OF_A_TRIAL = {"max_trials", "max_consecutive_failures", "refit"}
+_NOT_OF_A_TRIAL = {
+    "max_trials", "max_minutes", "patience_trials", "max_consecutive_failures", "min_successful_trials",
+    "refit", "tensorboard", "warm_start", "warm_start_top",
+}  # fmt: skip
 _HERE = Path(__file__).parent
 # The code whose syntax is part of every trial.
 TRAINING_CODE = [
@@ -25,12 +28,15 @@ TRAINING_CODE = [
 ]
 
 
-def journal_inputs(params: Params, arrays_digest: str, environment: dict[str, Any]) -> dict[str, str]:
+def journal_inputs(
+    params: Params, arrays_digest: str, environment: dict[str, Any], warm_start: list[dict[str, Any]]
+) -> dict[str, str]:
     """Digest all that may change a trial, kind by kind."""
     recipe = {
         "seed": params.seed,
         "task": params.data.task,
         "search": params.search.model_dump(exclude=_NOT_OF_A_TRIAL),
+        "warm_start": warm_start,
     }
     return {
         "data": arrays_digest,
@@ -79,6 +85,18 @@ class Journal:
     def write(self, record: TrialRecord) -> None:
         """Add a finished trial."""
         write_json(self._path(record.number), record.model_dump())
+
+    def read_reached(self, max_minutes: float | None) -> int | None:
+        """Read how many trials a search with this budget reached, or None where none was cut."""
+        path = self.folder / "reached.json"
+        reached = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return reached.get(str(max_minutes))
+
+    def write_reached(self, max_minutes: float | None, n_trials: int) -> None:
+        """Record that a budget was spent after so many trials, so that a rerun has as many."""
+        path = self.folder / "reached.json"
+        reached = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        write_json(path, reached | {str(max_minutes): n_trials})
 
     def write_checkpoint(self, number: int, weights: list[np.ndarray], best: list[int]) -> None:
         """Keep a trial's weights where it is among the best; drop the others'.

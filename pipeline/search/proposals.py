@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import keras_tuner
@@ -23,14 +24,24 @@ class NotYet(Exception):  # noqa: N818 - a signal, not an error
 class Proposer:
     """AutoKeras's oracle, made a function of its inputs.
 
+    The first proposals are the hyperparameters of `warm_start`, where there are any.
+
     Oracles draw from numpy's and Python's global generators and from a counter of their own
     (`_seed_state`), none of which any state file restores; all are reset before every proposal.
     """
 
-    def __init__(self, tuner: AutoTuner, network: bytes, seed: int, lookahead: int) -> None:
+    def __init__(
+        self,
+        tuner: AutoTuner,
+        network: bytes,
+        seed: int,
+        lookahead: int,
+        warm_start: Sequence[dict[str, Any]] = (),
+    ) -> None:
         self._oracle = tuner.oracle
         self._seed = seed
         self._lookahead = lookahead
+        self._warm_start = warm_start
         self._oracle.verbose = 0
         # The schedule counts trials. An oracle that did would pad trial ids to that number's
         # width, and Hyperband's hyperparameters hold trial ids.
@@ -57,6 +68,10 @@ class Proposer:
         if trial.status == TrialStatus.IDLE:
             raise NotYet
         self._ids[number] = trial.trial_id
+        if number < len(self._warm_start):
+            # Hyperband's own entries say how long the trial may train.
+            own = {k: v for k, v in trial.hyperparameters.values.items() if k.startswith("tuner/")}
+            trial.hyperparameters.values = dict(self._warm_start[number]) | own
         return trial.hyperparameters.get_config()
 
     def end(self, record: TrialRecord) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.errors import SearchError
 from pipeline.params import Search
+from pipeline.search.budget import Budget
 from pipeline.search.journal import Journal
 from pipeline.search.proposals import Exhausted, NotYet, Proposer
 from pipeline.search.trial import TrialRecord
@@ -21,6 +22,7 @@ def run_trials(
     proposer: Proposer,
     submit: Submit,
     journal: Journal,
+    budget: Budget,
     settings: Search,
     on_end: Callable[[TrialRecord, bool], None],
 ) -> list[TrialRecord]:
@@ -29,8 +31,8 @@ def run_trials(
     Proposal n is made when exactly the trials 0 … n - lookahead have ended, in the order of their
     numbers. `on_end` hears of every trial and whether it was replayed.
 
-    Raises SearchError after `max_consecutive_failures` failed trials in a row, or where none
-    succeeded.
+    Raises SearchError after `max_consecutive_failures` failed trials in a row, or where fewer than
+    `min_successful_trials` succeeded.
     """
     ended: list[TrialRecord] = []
     under_way: deque[tuple[Future[Result], bool]] = deque()
@@ -42,28 +44,28 @@ def run_trials(
         record, weights = future.result()
         proposer.end(record)
         ended.append(record)
-        if not replayed:
+        if replayed:
+            budget.count_replayed(record.seconds)
+        else:
             journal.write_checkpoint(record.number, weights, ranking(ended, settings))
         on_end(record, replayed)
         _check_failures(ended, settings)
 
     while not exhausted or under_way:
-        exhausted = exhausted or number >= settings.max_trials
-        if not exhausted and len(under_way) < settings.lookahead:
-            try:
-                config = proposer.propose(number)
-            except Exhausted:
-                exhausted = True
-                continue
-            except NotYet:
-                end_next()
-                continue
-            under_way.append(_start(number, config, submit, journal))
-            number += 1
-        elif under_way:
+        if exhausted or len(under_way) == settings.lookahead:
             end_next()
-    if all(record.status == "FAILED" for record in ended):
-        raise SearchError(_no_success(ended))
+            continue
+        try:
+            exhausted = not budget.allows(number, ended)
+            if not exhausted:
+                config = proposer.propose(number)
+                under_way.append(_start(number, config, submit, journal))
+                number += 1
+        except Exhausted:
+            exhausted = True
+        except NotYet:
+            end_next()
+    _check_successes(ended, settings)
     return ended
 
 
@@ -103,14 +105,24 @@ def _check_failures(ended: list[TrialRecord], settings: Search) -> None:
         )
 
 
-def _no_success(ended: list[TrialRecord]) -> str:
-    return f"No trial succeeded: all {len(ended)} failed. {_first_cause(ended)}"
+def _check_successes(ended: list[TrialRecord], settings: Search) -> None:
+    failed = [record for record in ended if record.status == "FAILED"]
+    n_successes = len(ended) - len(failed)
+    if n_successes >= settings.min_successful_trials:
+        return
+    what = (
+        f"No trial succeeded: all {len(ended)} failed."
+        if not n_successes
+        else f"Only {n_successes} of {len(ended)} trials succeeded, but search.min_successful_trials is "
+        f"{settings.min_successful_trials}."
+    )
+    raise SearchError(f"{what} {_first_cause(failed)}")
 
 
 def _first_cause(failed: list[TrialRecord]) -> str:
-    error = failed[0].error
+    error = failed[0].error if failed else None
     if error is None:
-        return ""
+        return "Raise search.max_trials."
     return (
         f"The first cause, in trial {failed[0].number}: {error.type}: {error.message}. Mend it, "
         "narrow the search, or raise search.max_consecutive_failures."

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import keras
 import keras_tuner
 import numpy as np
+import psutil
 import tensorflow as tf
 from autokeras.engine.tuner import AutoTuner
 from pydantic import BaseModel, ConfigDict
@@ -73,6 +74,7 @@ class Study:
     search: Search
     seed: int
     strict: bool
+    tensorboard: str | None = None  # a folder for logs, which never change a result
 
 
 class ModelTooLargeError(Exception):
@@ -81,6 +83,24 @@ class ModelTooLargeError(Exception):
 
 class NotFiniteError(Exception):
     """An objective that is not a number, or infinite."""
+
+
+class TooMuchMemoryError(Exception):
+    """A process larger than params allow."""
+
+
+class MemoryLimit(keras.callbacks.Callback):
+    """Fail a trial whose process has grown beyond a limit, in MB, by the end of an epoch."""
+
+    def __init__(self, limit_mb: int) -> None:
+        super().__init__()
+        self.limit_mb = limit_mb
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Raise TooMuchMemoryError above the limit."""
+        used_mb = psutil.Process().memory_info().rss // 1_000_000
+        if used_mb > self.limit_mb:
+            raise TooMuchMemoryError(f"search.max_memory_mb allows {self.limit_mb} MB, but got {used_mb}")
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -199,6 +219,7 @@ def _train(
         callbacks=[
             best,
             keras.callbacks.EarlyStopping("val_loss", _MIN_DELTA, settings.patience),
+            *_watchers(study, number),
         ],
     ).history
     epochs = [dict(zip(history, map(float, row), strict=True)) for row in zip(*history.values(), strict=True)]
@@ -218,6 +239,17 @@ def _train(
         "weights": weights_digest(model),
         "best_weights": best.weights,
     }
+
+
+def _watchers(study: Study, number: int) -> list[keras.callbacks.Callback]:
+    """Give the callbacks that look at a trial and change nothing in it."""
+    watchers = []
+    if study.search.max_memory_mb:
+        watchers.append(MemoryLimit(study.search.max_memory_mb))
+    if study.tensorboard:
+        folder = f"{study.tensorboard}/trial-{number:03d}"
+        watchers.append(keras.callbacks.TensorBoard(folder, write_graph=False))
+    return watchers
 
 
 def weights_digest(model: keras.Model) -> dict[str, Any]:

@@ -143,7 +143,8 @@ def _serve(
                         if stopping.is_set():
                             return
                         warn(
-                            f"the worker of trial {number + 1} died ({error}); attempt {attempt} of {MAX_ATTEMPTS}"
+                            f"the worker of trial {number + 1} died ({error}); "
+                            f"attempt {attempt} of {MAX_ATTEMPTS}"
                         )
                         worker = connect()
                 else:

@@ -8,6 +8,7 @@ import pytest
 from pipeline import paths
 from pipeline.errors import ReplayError, SearchError
 from pipeline.params import Search
+from pipeline.search.budget import Budget
 from pipeline.search.final_fit import best_of_trial, refit
 from pipeline.search.journal import Journal
 from pipeline.search.proposals import Proposer
@@ -40,7 +41,7 @@ def search(make_study):
 
         journal = journal or Journal({"test": str(seed)}, keep_checkpoints=1)
         proposer = Proposer(tuner, study.network, seed, settings.lookahead)
-        records = run_trials(proposer, submit, journal, settings, on_end)
+        records = run_trials(proposer, submit, journal, Budget(settings, journal), settings, on_end)
         return study, [record.outcome() for record in records], ran, replayed, records
 
     return run

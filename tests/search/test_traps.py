@@ -14,7 +14,7 @@ from pipeline.determinism import derive_seed
 from pipeline.files import read_zip
 from pipeline.params import Search
 from pipeline.search.final_fit import refit, uncompiled
-from pipeline.search.stage import save_network
+from pipeline.search.outputs import save_network
 from pipeline.search.task import build_tuner, network_targets
 from pipeline.search.trial import build, run_trial
 
