@@ -85,9 +85,8 @@ def _search(
 def _fit_best(study: Study, best: TrialRecord, journal: Journal) -> keras.Model:
     n_epochs = (best.best_epoch or 0) + 1
     if study.search.refit:
-        say(
-            f"search: training the network of trial {best.number + 1} on train + validation, {n_epochs} epochs"
-        )
+        what = f"the network of trial {best.number + 1} on train + validation"
+        say(f"search: training {what}, {n_epochs} epochs")
         return refit(study, best)
     say(f"search: keeping the weights of trial {best.number + 1}, epoch {n_epochs}")
     return best_of_trial(study, best, journal)

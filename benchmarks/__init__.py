@@ -1,0 +1,1 @@
+"""Ratios against plain AutoKeras, measured side by side in one run."""

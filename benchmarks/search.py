@@ -1,0 +1,166 @@
+"""`python -m benchmarks.search`: a plain AutoKeras script against Encore's search stage.
+
+Every measurement is a fresh process, from its start to its end (for Encore: until it publishes), on
+the same prepared arrays, with the same number of trials, epochs, batch size and patience. Variants
+are interleaved and repeated; what counts is the median of the ratios within a round, not seconds.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+# AutoKeras's own patience, when it inserts early stopping (engine/tuner.py).
+PATIENCE = 10
+
+PLAIN = """
+import sys, numpy as np, autokeras as ak
+trials, epochs, seed = map(int, sys.argv[1:])
+arrays = np.load("prepared/arrays.npz")
+search = ak.StructuredDataClassifier(max_trials=trials, overwrite=True, directory="plain", seed=seed + 1)
+search.fit(arrays["x_train"], arrays["y_train"], epochs=epochs, batch_size=32, verbose=0,
+           validation_data=(arrays["x_validation"], arrays["y_validation"]))
+"""
+
+
+def main() -> None:
+    """Measure all variants on all tables and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
+    arguments = parser.parse_args()
+    for table in arguments.tables:
+        measure_table(table, arguments.trials, arguments.epochs, arguments.rounds)
+
+
+def measure_table(table: str, trials: int, epochs: int, rounds: int) -> None:
+    """Measure one table, variants interleaved, and print the median ratios."""
+    ratios: dict[str, list[float]] = {}
+    memory: dict[str, list[int]] = {}
+    for seed in range(rounds):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = prepare_project(Path(scratch), table, trials, epochs, seed)
+            seconds = {}
+            for variant, (command, variables) in variants(trials, epochs, seed).items():
+                shutil.rmtree(folder / ".encore", ignore_errors=True)
+                seconds[variant], peak = measure(command, folder, variables)
+                memory.setdefault(variant, []).append(peak)
+                print(f"  {table}, round {seed + 1}: {variant:<20} {seconds[variant]:7.1f} s", flush=True)
+        for variant, value in seconds.items():
+            ratios.setdefault(variant, []).append(value / seconds["plain AutoKeras"])
+    for variant, values in ratios.items():
+        print(
+            f"{table}: {variant:<20} {statistics.median(values):5.2f} of the plain script "
+            f"({min(values):.2f} to {max(values):.2f}), peak memory {max(memory[variant]) / 1e6:.0f} MB"
+        )
+
+
+def variants(trials: int, epochs: int, seed: int) -> dict[str, tuple[list[str], dict[str, str]]]:
+    """List what is compared: command and environment variables."""
+    stage = [sys.executable, "-m", "pipeline", "search"]
+    return {
+        "plain AutoKeras": ([sys.executable, "-c", PLAIN, str(trials), str(epochs), str(seed)], {}),
+        "Encore": (stage, {}),
+        "Encore, 2 workers": (stage, {"ENCORE_WORKERS": "2"}),
+    }
+
+
+def prepare_project(folder: Path, table: str, trials: int, epochs: int, seed: int) -> Path:
+    """Copy the project, write the table and prepare it."""
+    for name in ("pipeline", "params.yaml", "requirements.lock"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / name)
+    target = TABLES[table](folder / "table.csv")
+    values = {
+        "data.path": "table.csv", "data.target": target, "seed": seed, "search.max_trials": trials,
+        "search.epochs": epochs, "search.patience": PATIENCE, "search.lookahead": 4,
+    }  # fmt: skip
+    words = [word for key, value in values.items() for word in (f"--{key}", str(value))]
+    script = (
+        "import sys; from pipeline import overrides; overrides.apply(None, overrides.parse(sys.argv[1:]))"
+    )
+    for command in ([sys.executable, "-c", script, *words], [sys.executable, "-m", "pipeline", "prepare"]):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def measure(command: list[str], folder: Path, variables: dict[str, str]) -> tuple[float, int]:
+    """Run a command; give its wall-clock seconds and the peak memory of its process tree, in bytes."""
+    # Publishing to MLflow is no part of a search.
+    environment = (
+        os.environ | {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "TF_CPP_MIN_LOG_LEVEL": "3"} | variables
+    )
+    started = time.perf_counter()
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, tree_memory(process.pid))
+            time.sleep(0.2)
+    seconds = time.perf_counter() - started
+    if process.returncode:
+        sys.exit((folder / "log.txt").read_text()[-3000:])
+    return min([seconds, *recorded_seconds(folder)]), peak
+
+
+def recorded_seconds(folder: Path) -> list[float]:
+    """Read how long Encore's stage took, imports included, before it published."""
+    records = [json.loads(path.read_text()) for path in folder.glob(".encore/executions/*/execution.json")]
+    return [record["stages"]["search"]["seconds"] for record in records]
+
+
+def tree_memory(pid: int) -> int:
+    """Add up the proportional memory of a process and its children: shared pages count once."""
+    total = 0
+    try:
+        root = psutil.Process(pid)
+        for process in [root, *root.children(recursive=True)]:
+            total += process.memory_full_info().pss
+    except psutil.Error:
+        pass
+    return total
+
+
+def breast_cancer(path: Path) -> str:
+    """Copy the bundled table of 569 rows; name its target."""
+    shutil.copyfile(ROOT / "data" / "breast_cancer.csv", path)
+    return "diagnosis"
+
+
+def large(path: Path) -> str:
+    """Make a table of 20,000 rows and 20 columns; name its target."""
+    import pandas as pd
+    from sklearn.datasets import make_classification
+
+    x, y = make_classification(20_000, 20, n_informative=10, random_state=0)
+    pd.DataFrame(x, columns=[f"x{n}" for n in range(20)]).assign(label=y).to_csv(path, index=False)
+    return "label"
+
+
+def digits(path: Path) -> str:
+    """Write scikit-learn's digits, 1,797 rows of 64 pixels, as a table; name its target."""
+    from sklearn.datasets import load_digits
+
+    table = load_digits(as_frame=True).frame
+    # Pixels that are the same in every image.
+    constant = [name for name in table if table[name].nunique() == 1]
+    table.drop(columns=constant).to_csv(path, index=False)
+    return "target"
+
+
+TABLES = {"569 x 30": breast_cancer, "1,797 x 61": digits, "20,000 x 20": large}
+
+
+if __name__ == "__main__":
+    main()

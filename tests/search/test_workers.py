@@ -1,0 +1,170 @@
+"""Workers never change what comes out: one digest for each lookahead, whoever computes."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from pipeline.errors import ParamsError
+from pipeline.search.workers import n_workers
+
+pytestmark = pytest.mark.slow
+
+LOOKAHEADS = (1, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def searching(new_project):
+    """A project prepared once; gives the digests of a search from an empty journal."""
+    project = new_project("workers")
+    project.update({"search.max_trials": 4, "search.epochs": 2})
+    project.pipeline("prepare")
+
+    def search(lookahead, **variables):
+        project.update({"search.lookahead": lookahead})
+        project.run("rm", "-rf", ".encore/journals")
+        result = project.pipeline("search", **variables)
+        return project.json("searched/search.json")["digests"], result
+
+    search.project = project
+    return search
+
+
+@pytest.fixture(scope="module")
+def serial(searching):
+    return {lookahead: searching(lookahead)[0] for lookahead in LOOKAHEADS}
+
+
+def test_lookahead_is_part_of_the_recipe_and_of_the_result(serial):
+    assert len({digests["recipe"] for digests in serial.values()}) == 3
+    assert serial[1]["proposals"] != serial[3]["proposals"]
+
+
+@pytest.mark.parametrize("count", ["2", "3"])
+@pytest.mark.parametrize("lookahead", LOOKAHEADS)
+def test_search_on_processes_gives_the_serial_digests(searching, serial, lookahead, count):
+    if int(count) > lookahead + 1:
+        pytest.skip("no more than lookahead workers run anyway; one such case is enough")
+    digests, result = searching(lookahead, ENCORE_WORKERS=count)
+    assert digests == serial[lookahead]
+    assert ("the other workers would wait" in result.stderr) == (int(count) > lookahead)
+
+
+def test_search_whose_worker_is_killed_replaces_it_and_comes_out_the_same(searching, serial):
+    import subprocess
+    import sys
+
+    project = searching.project
+    project.update({"search.lookahead": 2})
+    project.run("rm", "-rf", ".encore/journals")
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "pipeline", "search"],
+        cwd=project.folder,
+        env=project.environment(ENCORE_WORKERS="2"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert "trial   1 of 4" in process.stdout.readline()
+    workers = [child for child in psutil.Process(process.pid).children(recursive=True) if _is_worker(child)]
+    assert len(workers) == 2
+    workers[0].send_signal(signal.SIGKILL)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "attempt 1 of 3" in errors
+    assert project.json("searched/search.json")["digests"] == serial[2]
+
+
+def test_workers_end_with_a_search_that_is_killed(searching):
+    import subprocess
+    import sys
+
+    project = searching.project
+    project.run("rm", "-rf", ".encore/journals")
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "pipeline", "search"],
+        cwd=project.folder,
+        env=project.environment(ENCORE_WORKERS="2"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.readline()
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+
+
+def _is_worker(process):
+    # Workers are forked from the server, which is forked from the search.
+    return process.parent().parent().pid != os.getpid() and not process.children()
+
+
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_search_on_ray_gives_the_serial_digests(searching, serial, count):
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    try:
+        digests, _ = searching(2, ENCORE_WORKERS=count, ENCORE_RAY_ADDRESS=cluster.address)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert digests == serial[2]
+
+
+def test_search_on_ray_whose_actor_is_killed_comes_out_the_same(searching, serial):
+    ray = pytest.importorskip("ray")
+    import subprocess
+    import sys
+
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+    project = searching.project
+    project.update({"search.lookahead": 2})
+    project.run("rm", "-rf", ".encore/journals")
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "pipeline", "search"],
+            cwd=project.folder,
+            env=project.environment(ENCORE_WORKERS="2", ENCORE_RAY_ADDRESS=cluster.address),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert "trial   1 of 4" in process.stdout.readline()
+        actors = [
+            p for p in psutil.process_iter(["cmdline"]) if "ray::_Actor" in " ".join(p.info["cmdline"] or [])
+        ]
+        assert actors
+        actors[0].kill()
+        _, errors = process.communicate(timeout=300)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert process.returncode == 0, errors
+    assert "attempt 1 of 3" in errors
+    assert project.json("searched/search.json")["digests"] == serial[2]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", ""])
+def test_workers_variable_that_is_no_count_is_refused(monkeypatch, text):
+    monkeypatch.setenv("ENCORE_WORKERS", text)
+    with pytest.raises(ParamsError, match="ENCORE_WORKERS must be an integer of at least 1, but got"):
+        n_workers()
+
+
+def test_ray_address_where_nothing_answers_is_refused(searching):
+    started = time.monotonic()
+    project = searching.project
+    result = project.pipeline("search", check=False, ENCORE_RAY_ADDRESS="127.0.0.1:1")
+    assert result.returncode == 1, result.stderr
+    assert "no Ray cluster answers at '127.0.0.1:1'" in result.stderr
+    assert time.monotonic() > started
