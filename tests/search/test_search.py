@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch):
 def search(make_study):
     """Run a search; tells which trials were run and which replayed."""
 
-    def run(settings, journal=None, seed=0, trial=run_trial):
+    def run(settings, journal=None, seed=0, trial=run_trial, warm_start=()):
         tuner, study = make_study(settings, seed=seed)
         ran, replayed = [], []
 
@@ -40,7 +40,7 @@ def search(make_study):
                 replayed.append(record.number)
 
         journal = journal or Journal({"test": str(seed)}, keep_checkpoints=1)
-        proposer = Proposer(tuner, study.network, seed, settings.lookahead)
+        proposer = Proposer(tuner, study.network, seed, settings.lookahead, warm_start)
         records = run_trials(proposer, submit, journal, Budget(settings, journal), settings, on_end)
         return study, [record.outcome() for record in records], ran, replayed, records
 
@@ -181,3 +181,44 @@ def test_proposals_see_exactly_the_trials_that_lookahead_allows(search):
 
 def test_journal_is_in_scratch():
     assert Journal({"a": "b"}, 1).folder.parent == paths.JOURNALS
+
+
+def test_search_with_patience_stops_after_that_many_trials_without_a_better_one(search):
+    _, outcomes, *_ = search(small(max_trials=20, patience_trials=2, tuner="random"))
+    scores = [o["score"] for o in outcomes]
+    assert scores.index(min(scores)) == len(scores) - 3
+    assert len(scores) < 20
+
+
+def test_search_cut_by_time_replays_the_number_that_it_reached(search):
+    # A budget that the first trial overspends.
+    _, first, ran, _, _ = search(small(max_minutes=0.0001))
+    assert ran == [0]
+    journal = Journal({"test": "0"}, 1)
+    assert journal.read_reached(0.0001) == 1
+    _, again, ran, replayed, _ = search(small(max_minutes=0.0001), journal)
+    assert (again, ran, replayed) == (first, [], [0])
+    _, longer, ran, _, _ = search(small(max_minutes=60), journal)
+    assert ran == [1, 2, 3]
+    assert longer[0] == first[0]
+
+
+def test_search_with_too_few_successes_is_an_error(search):
+    def only_first(study, number, config):
+        values = config["values"] if number == 0 else {"optimizer": "none"}
+        record, weights = run_trial(study, number, config | {"values": values})
+        return record.model_copy(update={"proposal": config["values"]}), weights
+
+    with pytest.raises(
+        SearchError, match=r"Only 1 of 2 trials succeeded, but search.min_successful_trials is 2"
+    ):
+        search(small(max_trials=2, min_successful_trials=2), trial=only_first)
+
+
+@pytest.mark.parametrize("tuner", ["greedy", "random", "bayesian", "hyperband"])
+def test_search_with_a_warm_start_tries_its_hyperparameters_first(search, tuner):
+    warm = [{"optimizer": "sgd", "learning_rate": 0.01}, {"optimizer": "adam", "learning_rate": 0.1}]
+    settings = small(tuner=tuner, max_trials=3, epochs=4)
+    _, outcomes, *_ = search(settings, Journal({"warm": tuner}, 1), warm_start=warm)
+    tried = [{k: o["proposal"][k] for k in warm[0]} for o in outcomes[:2]]
+    assert tried == warm

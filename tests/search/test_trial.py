@@ -1,13 +1,16 @@
 import dataclasses
+import gc
 import random
 
 import keras
+import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from pipeline.search import trial as trial_module
-from pipeline.search.trial import run_trial
+from pipeline.search.trial import build, run_trial
 
 DROPOUT = {"space": [], "values": {"structured_data_block_1/dense_block_1/dropout": 0.5}}
 
@@ -82,3 +85,31 @@ def test_trial_out_of_memory_fails_or_records_its_smaller_batch(study, monkeypat
     monkeypatch.setattr(keras.Model, "fit", fit)
     record, _ = run_trial(dataclasses.replace(study, strict=strict), 0, {"space": [], "values": {}})
     assert (record.status, record.effective_batch_size) == (status, batch)
+
+
+def test_trial_leaves_no_function_graphs_behind(study, default_config):
+    def alive():
+        gc.collect()
+        return sum(isinstance(thing, FuncGraph) for thing in gc.get_objects())
+
+    run_trial(study, 0, default_config)
+    build(study, keras_tuner.HyperParameters())  # frees what the trial before it left
+    before = alive()
+    for number in range(2):
+        run_trial(study, number, default_config)
+    build(study, keras_tuner.HyperParameters())
+    assert alive() <= before
+
+
+def test_trial_above_the_memory_limit_fails(make_study):
+    settings = trial_module.Search(epochs=2, max_memory_mb=100)
+    record, _ = run_trial(make_study(settings)[1], 0, {"space": [], "values": {}})
+    assert record.error.type == "TooMuchMemoryError"
+    assert "search.max_memory_mb allows 100 MB, but got" in record.error.message
+
+
+def test_trial_with_tensorboard_is_the_same_to_the_bit(study, tmp_path):
+    plain, _ = run_trial(study, 0, DROPOUT)
+    logged, _ = run_trial(dataclasses.replace(study, tensorboard=str(tmp_path / "logs")), 0, DROPOUT)
+    assert logged.outcome() == plain.outcome()
+    assert list((tmp_path / "logs" / "trial-000").rglob("events.out.*"))
