@@ -5,10 +5,12 @@ TensorFlow is imported by the workers, not by this module.
 """
 
 import contextlib
+import importlib.util
 import multiprocessing
 import os
 import queue
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -58,8 +60,13 @@ def n_workers() -> int:
 
 
 def warm_up() -> None:
-    """Start the server that workers are forked from, so that it is ready when they are needed."""
-    if n_workers() > 1 and RAY_VARIABLE not in os.environ:
+    """Start the server that workers are forked from, so that it is ready when they are needed.
+
+    Raises ParamsError where workers are asked for that cannot be had.
+    """
+    if address := os.environ.get(RAY_VARIABLE):
+        _check_ray(address)
+    elif n_workers() > 1:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pipeline.search.preload"])
         from multiprocessing import forkserver
@@ -221,31 +228,38 @@ def _run_in_process(number: int, config: dict[str, Any]) -> "Result":
     return run_trial(_study, number, config)
 
 
+def _check_ray(address: str) -> None:
+    if importlib.util.find_spec("ray") is None:
+        raise ParamsError(
+            f"{RAY_VARIABLE} is set, but Ray is not installed. Run `pip install --require-hashes "
+            "-r requirements-ray.lock`, or unset it."
+        )
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if not port.isdecimal():
+        return  # `auto`, `local`: Ray finds the cluster itself
+    try:
+        # Ray would try for minutes.
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ParamsError(
+            f"{RAY_VARIABLE}: no Ray cluster answers at {address!r} ({error}). Start it, or unset it."
+        ) from error
+
+
 @contextlib.contextmanager
 def ray_cluster(study: "Study", settings: Determinism) -> Iterator[Callable[[], Worker]]:
     """Join the Ray cluster at ENCORE_RAY_ADDRESS; give a function that starts actors on it.
 
-    One GPU an actor where the cluster has GPUs. Raises ParamsError where Ray is not installed or
-    the cluster cannot be reached.
+    One GPU an actor where the cluster has GPUs.
     """
     address = os.environ[RAY_VARIABLE]
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise ParamsError(
-            f"{RAY_VARIABLE} is set, but Ray is not installed. Run `pip install --require-hashes "
-            "-r requirements-ray.lock`, or unset it."
-        ) from error
+    import ray
+
     environment = {
         "env_vars": process_variables(settings) | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         "py_modules": [str(Path(__file__).resolve().parents[1])],
     }
-    try:
-        ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level="ERROR")
-    except ConnectionError as error:
-        raise ParamsError(
-            f"{RAY_VARIABLE}: no Ray cluster answers at {address!r}. Start it, or unset it."
-        ) from error
+    ray.init(address=address, runtime_env=environment, log_to_driver=False, logging_level="ERROR")
     try:
         # Kept here: an actor that is restarted needs the object, and its own copy dies with it.
         shared = ray.put(study)

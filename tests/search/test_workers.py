@@ -2,7 +2,8 @@
 
 import os
 import signal
-import time
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -19,7 +20,8 @@ LOOKAHEADS = (1, 2, 3)
 def searching(new_project):
     """A project prepared once; gives the digests of a search from an empty journal."""
     project = new_project("workers")
-    project.update({"search.max_trials": 4, "search.epochs": 2})
+    # With this seed the best trial changes early, so that what a proposal may see matters.
+    project.update({"search.max_trials": 4, "search.epochs": 2, "seed": 1})
     project.pipeline("prepare")
 
     def search(lookahead, **variables):
@@ -39,7 +41,7 @@ def serial(searching):
 
 def test_lookahead_is_part_of_the_recipe_and_of_the_result(serial):
     assert len({digests["recipe"] for digests in serial.values()}) == 3
-    assert serial[1]["proposals"] != serial[3]["proposals"]
+    assert len({digests["proposals"] for digests in serial.values()}) == 3
 
 
 @pytest.mark.parametrize("count", ["2", "3"])
@@ -53,9 +55,6 @@ def test_search_on_processes_gives_the_serial_digests(searching, serial, lookahe
 
 
 def test_search_whose_worker_is_killed_replaces_it_and_comes_out_the_same(searching, serial):
-    import subprocess
-    import sys
-
     project = searching.project
     project.update({"search.lookahead": 2})
     project.run("rm", "-rf", ".encore/journals")
@@ -78,9 +77,6 @@ def test_search_whose_worker_is_killed_replaces_it_and_comes_out_the_same(search
 
 
 def test_workers_end_with_a_search_that_is_killed(searching):
-    import subprocess
-    import sys
-
     project = searching.project
     project.run("rm", "-rf", ".encore/journals")
     process = subprocess.Popen(
@@ -121,9 +117,6 @@ def test_search_on_ray_gives_the_serial_digests(searching, serial, count):
 
 def test_search_on_ray_whose_actor_is_killed_comes_out_the_same(searching, serial):
     ray = pytest.importorskip("ray")
-    import subprocess
-    import sys
-
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
@@ -162,9 +155,7 @@ def test_workers_variable_that_is_no_count_is_refused(monkeypatch, text):
 
 
 def test_ray_address_where_nothing_answers_is_refused(searching):
-    started = time.monotonic()
     project = searching.project
     result = project.pipeline("search", check=False, ENCORE_RAY_ADDRESS="127.0.0.1:1")
     assert result.returncode == 1, result.stderr
     assert "no Ray cluster answers at '127.0.0.1:1'" in result.stderr
-    assert time.monotonic() > started
