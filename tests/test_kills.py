@@ -1,5 +1,6 @@
 """Real kills of real processes: whatever is interrupted, the next `dvc repro` ends the same."""
 
+import contextlib
 import os
 import random
 import signal
@@ -12,17 +13,19 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-# What a run prints just before the moment to kill in: each lies in another part of the pipeline.
-MOMENTS = {
-    "prepare": "Running stage 'prepare'",
-    "first proposal": "Running stage 'search'",
-    "second trial": "trial   1 of 3",
-    "third trial": "trial   2 of 3",
-    "final fit": "training the network",
-    "after the search": "weights digest",
-    "export": "Running stage 'export'",
-    "evaluate": "Running stage 'evaluate'",
-}
+# What a run prints just before the moment to kill in, and how long after it at most: spread over
+# reading, proposing, building, fitting, recording, the final fit and the stages after the search.
+MOMENTS = [
+    ("Running stage 'prepare'", 1.0),
+    *[("Running stage 'search'", 8.0)] * 5,
+    *[("trial   1 of 3", 2.5)] * 4,
+    *[("trial   2 of 3", 2.5)] * 4,
+    *[("training the network", 1.5)] * 2,
+    ("weights digest", 2.0),
+    ("Running stage 'export'", 4.0),
+    ("Running stage 'evaluate'", 4.0),
+    ("Running stage 'cleanup'", 0.3),
+]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
@@ -55,14 +58,43 @@ def kill_at(project, line, number, delay, whole_group):
 def test_killed_anywhere_the_next_repro_ends_in_the_same_digests(finished, new_project):
     project = new_project("killed")
     random.seed(0)
-    for turn, (name, line) in enumerate(MOMENTS.items()):
+    for turn, (line, longest) in enumerate(MOMENTS):
         number = SIGNALS[turn % len(SIGNALS)]
         # Once in a while only dvc dies, and its stage goes on as an orphan beside the next one.
-        assert kill_at(project, line, number, random.uniform(0, 1.5), whole_group=turn % 4 != 3), name
+        kill_at(project, line, number, random.uniform(0, longest), whole_group=turn % 4 != 3)
+        # What the killed one was about to finish must not spare the next one its own interruption.
+        project.run("rm", "-f", "dvc.lock")
+    assert len(MOMENTS) == 20
     project.dvc("repro")
     assert project.digests() == finished.digests()
     one, two = finished.tracked_files(), project.tracked_files()
     assert [path for path in one if one[path] != two[path]] == []
+
+
+def test_search_on_a_full_disk_stops_with_a_message_and_goes_on_when_there_is_room(finished, new_project):
+    project = new_project("full-disk")
+    scratch = project.folder / ".encore"
+    scratch.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(scratch)], check=False
+    ).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        project.pipeline("prepare")
+        filler = scratch / "filler"
+        with contextlib.suppress(OSError):
+            filler.write_bytes(b"0" * 1_000_000)
+        full = project.pipeline("search", check=False)
+        assert full.returncode != 0
+        assert "No space left on device" in full.stderr
+        filler.unlink()
+        project.pipeline("search")
+        assert (
+            project.json("searched/search.json")["digests"]
+            == finished.json("searched/search.json")["digests"]
+        )
+    finally:
+        subprocess.run(["umount", str(scratch)], check=True)
 
 
 def test_interrupted_search_says_how_to_go_on(new_project):

@@ -1,8 +1,15 @@
 """Equality shown by digests from fresh processes."""
 
+import contextlib
+import os
+import pty
 import shutil
+import subprocess
+import sys
 
 import pytest
+
+from pipeline.determinism import GUARANTEES
 
 pytestmark = pytest.mark.slow
 
@@ -91,3 +98,75 @@ same = [k for k in first.data.tags if k.startswith("encore.digest.")]
 assert all(first.data.tags[k] == last.data.tags[k] for k in same), same
 """
     project.python("-W", "ignore", "-c", script)
+
+
+def test_rerun_on_a_terminal_gives_the_same_digests(finished, new_project):
+    project = new_project("terminal")
+    project.pipeline("prepare")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "search"],
+        cwd=project.folder,
+        env=project.environment(TERM="xterm-256color"),
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux ends a terminal that nobody writes to with an error
+        while part := os.read(ours, 10_000):
+            shown += part
+    assert process.wait() == 0, shown
+    assert "━" in shown.decode(errors="replace")
+    assert project.json("searched/search.json") == finished.json("searched/search.json")
+
+
+def test_rerun_with_failed_trials_logs_them_as_failed_runs(new_project):
+    project = new_project("failing")
+    # The first proposal is AutoKeras's own, 2,081 weights on this table; others are larger.
+    project.update(
+        {"search.max_trials": 4, "search.max_model_size": 2100, "search.max_consecutive_failures": 4}
+    )
+    project.pipeline("run")
+    trials = project.json("searched/trials.json")
+    failed = [trial["number"] for trial in trials if trial["status"] == "FAILED"]
+    assert failed
+    script = f"""
+import mlflow
+runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+failed = sorted(int(r.data.tags["encore.trial"]) for r in runs if r.info.status == "FAILED")
+assert failed == {failed}, failed
+run = next(r for r in runs if r.info.status == "FAILED")
+assert run.data.tags["encore.error"].startswith("ModelTooLargeError: search.max_model_size allows 2100")
+assert "Traceback" in mlflow.artifacts.load_text(run.info.artifact_uri + "/traceback.txt")
+parent = next(r for r in runs if r.data.tags["encore.kind"] == "pipeline")
+assert parent.info.status == "FINISHED" and parent.data.metrics["search.n_failed"] == len(failed)
+print(parent.info.run_id)
+"""
+    run_id = project.python("-W", "ignore", "-c", script).stdout.split()[-1]
+
+    project.pipeline("run", "--search.warm_start", run_id, "--search.max_trials", "2", "--seed", "1")
+    best = min((trial for trial in trials if trial["score"] is not None), key=lambda trial: trial["score"])
+    first = project.json("searched/trials.json")[0]
+    assert first["proposal"] == best["hyperparameters"]
+    wrong = project.pipeline("search", check=False)
+    assert wrong.returncode == 0
+    project.update({"search.warm_start": "0" * 32})
+    wrong = project.pipeline("search", check=False)
+    assert "search.warm_start must be the id of a pipeline's run" in wrong.stderr
+
+
+@pytest.mark.parametrize("level", ["portable", "fast"])
+def test_rerun_at_other_levels_reproduces_itself_and_says_what_it_guarantees(new_project, level):
+    project = new_project(level)
+    project.update({"determinism.level": level, "search.max_trials": 1})
+    project.pipeline("prepare")
+    digests = []
+    for _ in range(2):
+        project.run("rm", "-rf", ".encore")
+        project.pipeline("search")
+        digests.append(project.json("searched/search.json")["digests"])
+    if level == "portable":
+        assert digests[0] == digests[1]
+    assert digests[0]["environment"] == digests[1]["environment"]
+    assert project.json("searched/search.json")["guarantee"] == GUARANTEES[level]

@@ -1,5 +1,6 @@
 """The journal: one small file a finished trial, in a folder named by all that may change a trial."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from pydantic import ValidationError
 from pipeline import paths
 from pipeline.console import warn
 from pipeline.digests import digest_code, digest_json
-from pipeline.errors import ReplayError
-from pipeline.files import write_json
+from pipeline.errors import ReplayError, SearchError
+from pipeline.files import write_json, write_whole
 from pipeline.params import Params
 from pipeline.search.trial import TrialRecord
 
@@ -83,8 +84,14 @@ class Journal:
         return None
 
     def write(self, record: TrialRecord) -> None:
-        """Add a finished trial."""
-        write_json(self._path(record.number), record.model_dump())
+        """Add a finished trial. Raises SearchError where the disk does not take it."""
+        try:
+            write_json(self._path(record.number), record.model_dump())
+        except OSError as error:
+            raise SearchError(
+                f"{self._path(record.number)} cannot be written ({error.strerror}). The trials before "
+                "it are kept: make room, then run `dvc repro` to go on."
+            ) from error
 
     def read_reached(self, max_minutes: float | None) -> int | None:
         """Read how many trials a search with this budget reached, or None where none was cut."""
@@ -106,10 +113,13 @@ class Journal:
         kept = {self._checkpoint(n) for n in best[: self._keep_checkpoints]}
         path = self._checkpoint(number)
         if path in kept and weights:
-            partial = path.with_suffix(".partial")
-            with partial.open("wb") as stream:
-                np.savez(stream, *weights)
-            partial.replace(path)
+            buffer = io.BytesIO()
+            np.savez(buffer, *weights)
+            try:
+                write_whole(path, buffer.getvalue())
+            except OSError as error:
+                # Weights can be rebuilt from the record: a full disk costs time, not the search.
+                warn(f"{path} cannot be written ({error.strerror}); trial {number} would be run again")
         for other in set(self.folder.glob("trial-*.npz")) - kept:
             other.unlink()
 

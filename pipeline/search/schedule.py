@@ -84,15 +84,25 @@ def _start(
         done: Future[Result] = Future()
         done.set_result((recorded, []))
         return done, True
-    future = submit(number, config)
     # Written when it finishes, not when its turn to end comes: a kill between must not lose it.
-    future.add_done_callback(lambda finished: _keep(finished, journal))
-    return future, False
+    return _recorded(submit(number, config), journal), False
 
 
-def _keep(finished: "Future[Result]", journal: Journal) -> None:
-    if not finished.cancelled() and finished.exception() is None:
-        journal.write(finished.result()[0])
+def _recorded(finished: "Future[Result]", journal: Journal) -> "Future[Result]":
+    """Give a future that is done when the trial is in the journal, or could not be put there."""
+    recorded: Future[Result] = Future()
+
+    def record(future: "Future[Result]") -> None:
+        try:
+            result = future.result()
+            journal.write(result[0])
+        except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
+            recorded.set_exception(error)
+        else:
+            recorded.set_result(result)
+
+    finished.add_done_callback(record)
+    return recorded
 
 
 def _check_failures(ended: list[TrialRecord], settings: Search) -> None:

@@ -66,9 +66,9 @@ def test_search_extended_keeps_its_trials_and_equals_the_long_one(search, tuner)
     settings = functools.partial(small, epochs=4 if tuner == "hyperband" else 2)
     short = Journal({"extended": tuner}, 1)
     search(settings(tuner=tuner, max_trials=3), short)
-    _, extended, ran, _, _ = search(settings(tuner=tuner, max_trials=5), short)
-    assert ran == [3, 4]
-    _, at_once, *_ = search(settings(tuner=tuner, max_trials=5), Journal({"at once": tuner}, 1))
+    _, extended, ran, _, _ = search(settings(tuner=tuner, max_trials=6), short)
+    assert ran == [3, 4, 5]
+    _, at_once, *_ = search(settings(tuner=tuner, max_trials=6), Journal({"at once": tuner}, 1))
     assert extended == at_once
 
 
@@ -222,3 +222,19 @@ def test_search_with_a_warm_start_tries_its_hyperparameters_first(search, tuner)
     _, outcomes, *_ = search(settings, Journal({"warm": tuner}, 1), warm_start=warm)
     tried = [{k: o["proposal"][k] for k in warm[0]} for o in outcomes[:2]]
     assert tried == warm
+
+
+def test_search_whose_record_cannot_be_written_stops_and_goes_on_later(search):
+    _, undisturbed, *_ = search(small(), Journal({"undisturbed": ""}, 1))
+    journal = Journal({"full": "disk"}, 1)
+    blocked = journal.folder / "trial-00002.json"
+    blocked.mkdir()
+    (blocked / "x").touch()  # a folder in the record's place: the rename fails as on a full disk
+    with pytest.raises(
+        SearchError, match=r"trial-00002.json cannot be written .* make room, then run `dvc repro`"
+    ):
+        search(small(), journal)
+    (blocked / "x").unlink()
+    blocked.rmdir()
+    _, outcomes, ran, replayed, _ = search(small(), journal)
+    assert (outcomes, ran, replayed) == (undisturbed, [2, 3], [0, 1])
