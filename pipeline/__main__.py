@@ -1,6 +1,7 @@
 """`python -m pipeline STAGE | COMMAND`: read the words, do nothing else."""
 
 import argparse
+import errno
 import signal
 import sys
 from collections.abc import Callable
@@ -40,6 +41,15 @@ def main(words: list[str] | None = None) -> int:
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(
+            f"error: {error.strerror} (writing {error.filename or 'a file'}). Make room, then run "
+            "`dvc repro`: what was finished is kept.",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print("interrupted; run `dvc repro` to go on from here", file=sys.stderr)
         return 130
@@ -53,6 +63,8 @@ def _command(arguments: argparse.Namespace, rest: list[str]) -> Callable[[], int
             return lambda: commands.run(arguments.params, rest)
         case "check":
             return commands.check
+        case "compare":
+            return lambda: commands.compare(*arguments.run, as_json=arguments.json)
         case "publish":
             return commands.publish
         case "cleanup":
@@ -77,6 +89,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--params", type=Path, metavar="FILE", help="params to write into params.yaml first")
     commands.add_parser("check", help="check params.yaml and the table's place, running nothing")
+    compare = commands.add_parser(
+        "compare",
+        help="say where two runs part, and why",
+        description="Exit code: 0 identical, 1 different, 2 could not tell.",
+    )
+    compare.add_argument(
+        "run", nargs=2, metavar="RUN", help="an MLflow run's id or name, `latest`, or a folder of outputs"
+    )
+    compare.add_argument("--json", action="store_true", help="for machines")
     commands.add_parser("publish", help="send to MLflow what could not be sent before")
     return parser
 

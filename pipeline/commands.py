@@ -4,12 +4,13 @@ import importlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from pipeline import executions, overrides, paths
 from pipeline.console import say
 from pipeline.determinism import fix_process, start_tensorflow
-from pipeline.errors import MissingError
+from pipeline.errors import MissingError, PipelineError
 from pipeline.executions import EXECUTION_VARIABLE, Execution
 from pipeline.params import Params, read_params
 from pipeline.scratch import stage_lock
@@ -104,6 +105,25 @@ def publish() -> int:
     if not sent and not pending:
         say("nothing to publish: MLflow has every execution")
     return 1 if pending else 0
+
+
+def compare(one: str, two: str, *, as_json: bool) -> int:
+    """Compare two runs; 0 where they are identical, 1 where not, 2 where that cannot be told."""
+    from pipeline.reruns import show
+    from pipeline.reruns.compare import compare as compare_runs
+    from pipeline.reruns.diagnose import diagnose
+    from pipeline.reruns.evidence import read_evidence
+
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            a, b = (read_evidence(source, Path(scratch)) for source in (one, two))
+            comparison = compare_runs(a, b)
+            causes = diagnose(a, b, comparison)
+    except (PipelineError, OSError, ValueError, KeyError) as error:
+        print(f"could not tell: {error}", file=sys.stderr)
+        return 2
+    say((show.as_json if as_json else show.as_text)(comparison, causes))
+    return 0 if comparison.identical else 1
 
 
 def _repro(execution: Execution) -> int:

@@ -10,7 +10,7 @@ PREPARED = Path("prepared")
 ARRAYS = PREPARED / "arrays.npz"
 PREPROCESSOR = PREPARED / "preprocessor.skops"
 SCHEMA = PREPARED / "schema.json"
-SPLIT = PREPARED / "split.json"
+SPLIT = PREPARED / "split.npz"
 TEST_ROWS = PREPARED / "test_rows.parquet"
 PREPARED_DIGESTS = PREPARED / "digests.json"
 

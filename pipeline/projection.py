@@ -56,24 +56,32 @@ def project(execution: Execution, params: Params) -> Path | None:
         "model": bool(parity),
         "schema": _read(paths.SCHEMA),
     }
+    _copy_artifacts(execution, params, search, parity is not None, evaluation is not None)
+    write_json(execution.folder / "run.json", run)
+    return execution.folder / "run.json"
+
+
+def _copy_artifacts(
+    execution: Execution, params: Params, search: dict[str, Any], with_model: bool, with_reports: bool
+) -> None:
+    """Copy what a run keeps, in the project's own layout: `compare` reads both alike."""
     artifacts = execution.folder / "artifacts"
     shutil.rmtree(artifacts, ignore_errors=True)
-    artifacts.mkdir(parents=True)
-    for path in (paths.PARAMS, paths.TRIALS, paths.SPACE, paths.SEARCH_SUMMARY, paths.SCHEMA,
-                 paths.PREPARED_DIGESTS):  # fmt: skip
-        shutil.copyfile(path, artifacts / f"{path.parent.name or 'pipeline'}_{path.name}")
+    files = [paths.PARAMS, paths.SCHEMA, paths.PREPARED_DIGESTS, paths.SPLIT, paths.TRIALS, paths.SPACE]
+    files += [paths.SEARCH_SUMMARY, paths.NUMERIC_ENVIRONMENT]
+    files += [paths.PARITY] if with_model else []
+    files += [paths.METRICS, paths.EVALUATION] if with_reports else []
+    for path in files:
+        (artifacts / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, artifacts / path)
     write_json(artifacts / "environment.json", full_environment(params.determinism))
     logs = paths.TENSORBOARD / search["journal"]
     if params.search.tensorboard and logs.exists():
         shutil.copytree(logs, artifacts / "tensorboard")
-    if parity:
-        shutil.copyfile(paths.PARITY, artifacts / "exported_parity.json")
+    if with_model:
         shutil.copytree(paths.MODEL, execution.folder / "model", dirs_exist_ok=True)
-    if evaluation:
-        shutil.copytree(paths.PLOTS, artifacts / "plots")
-        shutil.copyfile(paths.METRICS, artifacts / "metrics.json")
-    write_json(execution.folder / "run.json", run)
-    return execution.folder / "run.json"
+    if with_reports:
+        shutil.copytree(paths.PLOTS, artifacts / paths.PLOTS)
 
 
 def chain(

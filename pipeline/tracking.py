@@ -7,6 +7,7 @@ publish`.
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -100,6 +101,47 @@ def best_hyperparameters(run_id: str, top: int) -> list[dict[str, Any]]:
         {k: v for k, v in trial.items() if k not in fixed and not k.startswith("tuner/") and v is not None}
         for trial in scored[:top]
     ]
+
+
+def fetch(run: str, folder: Path) -> tuple[str, Path]:
+    """Fetch what a pipeline's run left, by its id, its name or `latest`; give its name and a folder.
+
+    Raises MissingError where there is no such run, or it holds no finished search.
+    """
+    _be_patient()
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    try:
+        found = _find_run(client, run)
+        target = folder / found.info.run_id
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("params.yaml", "prepared", "searched", "reports"):
+            if any(item.path == name for item in client.list_artifacts(found.info.run_id)):
+                client.download_artifacts(found.info.run_id, name, str(target))
+    except mlflow.exceptions.MlflowException as error:
+        raise MissingError(
+            f"no run {run!r} could be read at {mask(tracking_uri())} ({str(error).splitlines()[0][:200]})"
+        ) from error
+    if not (target / paths.SEARCH_SUMMARY).exists():
+        raise MissingError(f"run {run!r} holds no finished search")
+    return f"{found.info.run_name} ({found.info.run_id})", target
+
+
+def _find_run(client: Any, run: str) -> Any:
+    import mlflow
+
+    experiments = [item.experiment_id for item in client.search_experiments()]
+    pipelines = "tags.`encore.kind` = 'pipeline'"
+    if run == "latest":
+        found = client.search_runs(experiments, pipelines, order_by=["start_time DESC"], max_results=1)
+    elif re.fullmatch("[0-9a-f]{32}", run):
+        return client.get_run(run)
+    else:
+        found = client.search_runs(experiments, f"{pipelines} and attributes.run_name = '{run}'")
+    if len(found) != 1:
+        raise mlflow.exceptions.MlflowException(f"{len(found)} runs have that name: use the run's id")
+    return found[0]
 
 
 def _be_patient() -> None:

@@ -55,7 +55,14 @@ def test_pipeline_parent_has_params_metrics_note_and_artifacts(client, finished,
     assert parent.data.metrics["seconds.search"] > 0
     assert "Classification of `diagnosis`" in parent.data.tags["mlflow.note.content"]
     names = {item.path for item in client.list_artifacts(parent.info.run_id)}
-    assert {"trials_table.json", "environment.json", "plots", "metrics.json"} <= names
+    assert {
+        "trials_table.json",
+        "environment.json",
+        "params.yaml",
+        "prepared",
+        "searched",
+        "reports",
+    } <= names
 
 
 def test_pipeline_parent_has_the_dataset_with_our_digest(finished, parent):
@@ -85,7 +92,7 @@ model = mlflow.search_logged_models(filter_string="name = 'model'", output_forma
     experiment_ids=[mlflow.get_experiment_by_name("encore").experiment_id])[0]
 loaded = mlflow.pyfunc.load_model(model.model_uri)
 rows = pd.read_csv("data/breast_cancer.csv").drop(columns="diagnosis")
-rows = rows.iloc[np.load("prepared/arrays.npz")["rows_test"]]
+rows = rows.iloc[np.load("prepared/split.npz")["rows_test"]]
 shuffled = loaded.predict(rows[rows.columns[::-1]])
 live = np.load("searched/test_predictions.npy")[:, 0].astype(float)
 assert np.array_equal(shuffled["probability_malignant"], live), "predictions differ"
@@ -144,7 +151,7 @@ def test_pipeline_search_space_and_environment_are_written(finished):
 
 
 def test_pipeline_test_rows_were_never_trained_on(finished):
-    arrays = np.load(finished.folder / "prepared/arrays.npz")
+    arrays = np.load(finished.folder / "prepared/split.npz")
     parts = [set(arrays[f"rows_{part}"]) for part in ("train", "validation", "test")]
     assert sum(map(len, parts)) == len(set.union(*parts)) == len(pd.read_csv(ROOT / "data/breast_cancer.csv"))
 

@@ -1,6 +1,7 @@
 """The stage `prepare`: read, check, split, fit preprocessing on train, write arrays."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,14 +56,17 @@ def _write(raw: pd.DataFrame, targets: np.ndarray, schema: dict, rows: Rows, sou
     typed = typed_rows(raw, schema)
     preprocessor = fit_preprocessor(typed.iloc[rows.train], schema)
     save_preprocessor(preprocessor, paths.PREPROCESSOR)
-    arrays = {}
-    for part, numbers_of_rows in rows._asdict().items():
-        arrays[f"rows_{part}"] = numbers_of_rows.astype(np.int64)
-        arrays[f"x_{part}"] = np.ascontiguousarray(
-            preprocessor.transform(typed.iloc[numbers_of_rows]), dtype=np.float32
-        )
-        arrays[f"y_{part}"] = targets[numbers_of_rows]
+    parts = rows._asdict().items()
+    arrays: dict[str, Any] = {}
+    for part, chosen in parts:
+        features = preprocessor.transform(typed.iloc[chosen])
+        arrays[f"x_{part}"] = np.ascontiguousarray(features, dtype=np.float32)
+        arrays[f"y_{part}"] = targets[chosen]
     np.savez(paths.ARRAYS, **arrays)
+    # Which row went where, and a hash of each: enough to say which rows differ between two runs.
+    split: dict[str, Any] = {f"rows_{part}": chosen.astype(np.int64) for part, chosen in parts}
+    hashes = pd.util.hash_pandas_object(raw.astype(object), index=False).to_numpy()
+    np.savez_compressed(paths.SPLIT, **split, row_hashes=hashes)
 
     schema["features"] = [str(name) for name in preprocessor.get_feature_names_out()]
     write_json(paths.SCHEMA, schema)
@@ -73,10 +77,10 @@ def _write(raw: pd.DataFrame, targets: np.ndarray, schema: dict, rows: Rows, sou
         paths.PREPARED_DIGESTS,
         {
             "data": digest_file(source),
-            "split": digest_arrays({k: v for k, v in arrays.items() if k.startswith("rows_")}),
+            "split": digest_arrays(split),
             "arrays": digest_arrays(arrays),
             "preprocessor": digest_file(paths.PREPROCESSOR),
             "schema": digest_json(schema),
-            "rows": {part: len(value) for part, value in rows._asdict().items()},
+            "rows": {part: len(chosen) for part, chosen in parts},
         },
     )

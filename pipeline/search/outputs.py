@@ -23,6 +23,7 @@ from pipeline.files import (
 )
 from pipeline.params import Params
 from pipeline.search.final_fit import uncompiled
+from pipeline.search.journal import code_digests
 from pipeline.search.trial import TrialRecord, weights_digest
 
 
@@ -67,6 +68,7 @@ def write_outputs(found: Searched, model: keras.Model, predictions: np.ndarray, 
             "weights": weights,
             # Where the trials' clock times are, as long as cleanup keeps it.
             "journal": found.journal,
+            "code": code_digests(),
             "guarantee": GUARANTEES[params.determinism.level],
             "digests": {
                 **found.inputs,
