@@ -95,7 +95,7 @@ def chain(
         "data": prepared["data"],
         "split": prepared["split"],
         "params": digest_json({k: v for k, v in params.items() if not k.startswith(_NOT_RESULTS)}),
-        "code": digests["code"],
+        "code": digest_json(search["code"]),
         "environment": digests["environment"],
         "proposals": digests["proposals"],
         "trials": digests["trials"],

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from pipeline.digests import digest_json
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
@@ -41,10 +42,11 @@ def test_pipeline_ends_with_a_finished_parent_and_one_child_a_trial(runs, parent
 def test_pipeline_parent_names_the_whole_chain(finished, parent):
     digests = finished.digests()
     tags = parent.data.tags
-    for name in ("split", "code", "environment", "proposals", "trials", "weights", "predictions"):
+    for name in ("split", "environment", "proposals", "trials", "weights", "predictions"):
         assert tags[f"encore.digest.{name}"] == digests[name]
     assert tags["encore.digest.data"] == finished.json("prepared/digests.json")["data"]
     assert tags["encore.digest.params"]
+    assert tags["encore.digest.code"] == digest_json(finished.json("searched/search.json")["code"])
 
 
 def test_pipeline_parent_has_params_metrics_note_and_artifacts(client, finished, parent):

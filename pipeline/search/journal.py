@@ -43,13 +43,8 @@ def journal_inputs(
         "data": arrays_digest,
         "recipe": digest_json(recipe),
         "environment": digest_json(environment),
-        "code": digest_json(code_digests()),
+        "code": digest_code(TRAINING_CODE),
     }
-
-
-def code_digests() -> dict[str, str]:
-    """Digest the modules that make a trial, one by one."""
-    return {path.relative_to(_HERE.parent).as_posix(): digest_code([path]) for path in TRAINING_CODE}
 
 
 class Journal:

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline import paths
 from pipeline.console import say
 from pipeline.determinism import GUARANTEES
-from pipeline.digests import digest_array, digest_json
+from pipeline.digests import digest_array, digest_code, digest_json
 from pipeline.files import (
     fresh_folder,
     in_order_of_mention,
@@ -23,8 +23,10 @@ from pipeline.files import (
 )
 from pipeline.params import Params
 from pipeline.search.final_fit import uncompiled
-from pipeline.search.journal import code_digests
+from pipeline.search.journal import TRAINING_CODE
 from pipeline.search.trial import TrialRecord, weights_digest
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def write_outputs(found: Searched, model: keras.Model, predictions: np.ndarray, 
             "weights": weights,
             # Where the trials' clock times are, as long as cleanup keeps it.
             "journal": found.journal,
+            # By module, so that a comparison can name the one that differs.
             "code": code_digests(),
             "guarantee": GUARANTEES[params.determinism.level],
             "digests": {
@@ -80,6 +83,13 @@ def write_outputs(found: Searched, model: keras.Model, predictions: np.ndarray, 
         },
     )
     say(f"search: weights digest {weights['digest']}")
+
+
+def code_digests() -> dict[str, str]:
+    """Digest, one by one, the modules whose code can change a model's weights."""
+    files = {*TRAINING_CODE, _PACKAGE / "search" / "final_fit.py", _PACKAGE / "servable.py"}
+    files |= set((_PACKAGE / "prepare").glob("*.py"))
+    return {path.relative_to(_PACKAGE).as_posix(): digest_code([path]) for path in sorted(files)}
 
 
 def save_network(model: keras.Model, path: Path) -> None:

@@ -64,7 +64,6 @@ def test_compare_names_the_param_that_differs(pair, name, params, first, cause):
     assert said["first"] == first
     assert said["causes"][0]["what"] == cause
     if params == {"seed": 1}:
-        assert "variables differ, the first is dense/kernel" in said["differences"]["weights"][0]
         assert said["differences"]["split"][0].startswith("train: ")
 
 
@@ -95,8 +94,18 @@ def test_compare_names_an_edited_source_file_and_where_the_trials_part(pair):
     assert said["causes"][0]["evidence"] == "pipeline/search/trial.py"
     assert "trial 0, epoch 0, " in said["differences"]["trials"][0]
     assert "units in the last place" in said["differences"]["trials"][0]
-    # The final fit has a seed of its own: the same network came out of it.
-    assert said["links"]["weights"]
+
+
+def test_compare_names_an_edited_final_fit_and_the_first_variable_that_differs(pair):
+    def change(project):
+        source = project.folder / "pipeline/search/final_fit.py"
+        source.write_text(source.read_text().replace('"final fit"', '"last fit"'))
+        search_with()(project)
+
+    _, said = pair("edited-final-fit", change)
+    assert said["verdict"] == "same trials, other model"
+    assert said["causes"][0]["evidence"] == "pipeline/search/final_fit.py"
+    assert "variables differ, the first is dense/kernel" in said["differences"]["weights"][0]
 
 
 def edit(path, change):
