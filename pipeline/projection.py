@@ -12,7 +12,7 @@ from typing import Any
 from pipeline import paths
 from pipeline.console import duration
 from pipeline.digests import digest_json, digest_tree
-from pipeline.environment import full_environment, mask
+from pipeline.environment import full_environment, git_state, mask
 from pipeline.executions import Execution, status
 from pipeline.files import write_json
 from pipeline.params import Params, flat
@@ -40,6 +40,7 @@ def project(execution: Execution, params: Params) -> Path | None:
     scores = _read(paths.METRICS) if evaluation else None
     record = execution.read()
     values = flat(params)
+    links = chain(values, search, prepared)
     run = {
         "key": execution.key,
         "outputs": outputs_digest(),
@@ -47,8 +48,8 @@ def project(execution: Execution, params: Params) -> Path | None:
         "mlflow_run_id": record.get("mlflow_run_id"),
         "status": status(record),
         "started": record["started"],
-        "params": {name: _text(value) for name, value in values.items()},
-        "tags": _tags(record, values, search, prepared, parity),
+        "params": {name: _text(value) for name, value in values.items()} | _digest_params(links),
+        "tags": _tags(record, links, search, parity),
         "metrics": _metrics(record, search, scores),
         "note": _note(record, params, search, scores, parity),
         "datasets": _datasets(params, prepared),
@@ -104,14 +105,18 @@ def chain(
     }
 
 
+def _digest_params(links: dict[str, str]) -> dict[str, str]:
+    """Number the chain's digests as params: MLflow's compare page shows params, and no tags."""
+    return {f"digest.{place}_{name}": digest for place, (name, digest) in enumerate(links.items(), 1)}
+
+
 def _tags(
     record: dict[str, Any],
-    params: dict[str, Any],
+    links: dict[str, str],
     search: dict[str, Any],
-    prepared: dict[str, Any],
     parity: dict[str, Any] | None,
 ) -> dict[str, str]:
-    tags = {f"encore.digest.{name}": digest for name, digest in chain(params, search, prepared).items()}
+    tags = {f"encore.digest.{name}": digest for name, digest in links.items()}
     if parity:
         tags["encore.digest.model"] = parity["digests"]["model"]
     tags["encore.execution"] = record["key"]
@@ -121,6 +126,13 @@ def _tags(
     tags["encore.study"] = digest_json(
         [search["digests"][k] for k in ("data", "recipe", "environment", "code")]
     )
+    if "mlflow_run_id" not in record:
+        # What MLflow itself would have noted, had it started the run.
+        tags |= {"mlflow.source.name": "dvc repro", "mlflow.source.type": "LOCAL"}
+    git = git_state()
+    if git:
+        tags["mlflow.source.git.commit"] = git["commit"]
+        tags["encore.git.dirty"] = str(git["dirty"]).lower()
     for stage in STAGES:
         entry = record["stages"].get(stage)
         tags[f"encore.stage.{stage}"] = "executed" if entry else "reused"

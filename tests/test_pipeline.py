@@ -52,6 +52,11 @@ def test_pipeline_parent_names_the_whole_chain(finished, parent):
 def test_pipeline_parent_has_params_metrics_note_and_artifacts(client, finished, parent):
     scores = finished.json("reports/metrics.json")
     assert parent.data.params["search.max_trials"] == "3"
+    chain = [name for name in sorted(parent.data.params) if name.startswith("digest.")]
+    assert [name.split("_", 1)[1] for name in chain] == [
+        "data", "split", "params", "code", "environment", "proposals", "trials", "weights", "predictions",
+    ]  # fmt: skip
+    assert len(parent.data.tags["mlflow.source.git.commit"]) == 40
     assert parent.data.metrics["test.accuracy"] == scores["model"]["accuracy"]
     assert parent.data.metrics["baseline.dummy.accuracy"] == scores["dummy"]["accuracy"]
     assert parent.data.metrics["seconds.search"] > 0
