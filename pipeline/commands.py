@@ -90,11 +90,12 @@ def run(source: Path | None, words: list[str]) -> int:
 
 def publish() -> int:
     """Send what MLflow does not hold yet: pending executions, then the files as they are now."""
-    from pipeline import projection, tracking
+    from pipeline.tracking import projection
+    from pipeline.tracking import publish as sending
 
     params = read_params()
     with stage_lock():
-        sent = tracking.publish_pending()
+        sent = sending.publish_pending()
         before = executions.recorded()
         if not (before and projection.is_current(before[-1])):
             run_id = _publish(executions.new(), params)
@@ -148,15 +149,15 @@ def _interrupt_stages(dvc: int) -> None:
 
 
 def _publish(execution: Execution, params: Params) -> str | None:
-    from pipeline import projection
+    from pipeline.tracking import projection
 
     if projection.project(execution, params) is None and not executions.pending():
         return None
-    from pipeline import tracking
+    from pipeline.tracking import publish as sending
 
-    run_id = tracking.publish(execution)
+    run_id = sending.publish(execution)
     if run_id:
-        tracking.publish_pending(except_for=execution)
+        sending.publish_pending(except_for=execution)
     return run_id
 
 
@@ -166,7 +167,7 @@ def _finish(execution: Execution, params: Params) -> None:
     Where nothing was executed and the run before shows the same files there is nothing to add,
     unless `mlflow run` has opened a run that waits for it.
     """
-    from pipeline import projection
+    from pipeline.tracking import projection
 
     if not execution.read()["stages"] and "MLFLOW_RUN_ID" not in os.environ:
         before = [other for other in executions.recorded() if other != execution]

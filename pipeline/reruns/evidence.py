@@ -14,7 +14,7 @@ from pipeline.digests import digest_json
 from pipeline.errors import MissingError
 from pipeline.files import read_json
 from pipeline.params import check_params, flat
-from pipeline.projection import chain
+from pipeline.tracking.projection import chain
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def read_evidence(source: str, scratch: Path) -> Evidence:
         if not (folder / paths.SEARCH_SUMMARY).exists():
             raise MissingError(f"{folder} holds no finished search ({paths.SEARCH_SUMMARY} is missing).")
         return Evidence(source, folder)
-    from pipeline import tracking
+    from pipeline.tracking import runs
 
-    name, fetched = tracking.fetch(source, scratch)
+    name, fetched = runs.fetch(source, scratch)
     return Evidence(name, fetched)

@@ -4,7 +4,7 @@ import time
 
 from pipeline.params import Search
 from pipeline.search.journal import Journal
-from pipeline.search.trial import TrialRecord
+from pipeline.search.record import TrialRecord
 
 
 class Budget:

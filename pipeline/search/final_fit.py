@@ -8,7 +8,8 @@ from pipeline.console import say
 from pipeline.determinism import seed_everything
 from pipeline.errors import ReplayError
 from pipeline.search.journal import Journal
-from pipeline.search.trial import Study, TrialRecord, build, fit, run_trial, weights_digest
+from pipeline.search.record import TrialRecord
+from pipeline.search.trial import Study, build, fit, run_trial, weights_digest
 
 
 def refit(study: Study, best: TrialRecord) -> keras.Model:

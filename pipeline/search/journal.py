@@ -14,7 +14,7 @@ from pipeline.digests import digest_code, digest_json
 from pipeline.errors import ReplayError, SearchError
 from pipeline.files import write_json, write_whole
 from pipeline.params import Params
-from pipeline.search.trial import TrialRecord
+from pipeline.search.record import TrialRecord
 
 # Settings that decide how many trials there are or what follows them, never what one is.
 _NOT_OF_A_TRIAL = {
@@ -24,7 +24,7 @@ _NOT_OF_A_TRIAL = {
 _HERE = Path(__file__).parent
 # The code whose syntax is part of every trial.
 TRAINING_CODE = [
-    *(_HERE / name for name in ("task.py", "trial.py", "proposals.py", "schedule.py")),
+    *(_HERE / name for name in ("task.py", "trial.py", "callbacks.py", "proposals.py", "schedule.py")),
     _HERE.parent / "determinism.py",
 ]
 

@@ -24,7 +24,8 @@ from pipeline.files import (
 from pipeline.params import Params
 from pipeline.search.final_fit import uncompiled
 from pipeline.search.journal import TRAINING_CODE
-from pipeline.search.trial import TrialRecord, weights_digest
+from pipeline.search.record import TrialRecord
+from pipeline.search.trial import weights_digest
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 

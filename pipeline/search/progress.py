@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pipeline.console import duration
 from pipeline.params import Search
-from pipeline.search.trial import TrialRecord
+from pipeline.search.record import TrialRecord
 
 
 class SearchProgress:

@@ -10,7 +10,7 @@ from autokeras.engine.tuner import AutoTuner
 from keras_tuner.src.engine.trial import TrialStatus
 
 from pipeline.determinism import derive_seed, seed_everything
-from pipeline.search.trial import TrialRecord
+from pipeline.search.record import TrialRecord
 
 
 class Exhausted(Exception):  # noqa: N818 - a signal, not an error

@@ -12,7 +12,7 @@ from pipeline.params import Search
 from pipeline.search.budget import Budget
 from pipeline.search.journal import Journal
 from pipeline.search.proposals import Exhausted, NotYet, Proposer
-from pipeline.search.trial import TrialRecord
+from pipeline.search.record import TrialRecord
 
 Result = tuple[TrialRecord, list[np.ndarray]]
 Submit = Callable[[int, dict[str, Any]], "Future[Result]"]

@@ -21,9 +21,10 @@ from pipeline.search.outputs import Searched, write_outputs
 from pipeline.search.preload import freeze
 from pipeline.search.progress import SearchProgress
 from pipeline.search.proposals import Proposer
+from pipeline.search.record import TrialRecord
 from pipeline.search.schedule import ranking, run_trials
 from pipeline.search.task import build_tuner, network_targets
-from pipeline.search.trial import Study, TrialRecord
+from pipeline.search.trial import Study
 from pipeline.search.warm_start import read_warm_start
 from pipeline.search.workers import workers
 

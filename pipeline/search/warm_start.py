@@ -18,8 +18,8 @@ def read_warm_start(settings: Search) -> list[dict[str, Any]]:
         return []
     path = paths.WARM_STARTS / f"{settings.warm_start}-{settings.warm_start_top}.json"
     if not path.exists():
-        from pipeline import tracking
+        from pipeline.tracking import runs
 
-        write_json(path, tracking.best_hyperparameters(settings.warm_start, settings.warm_start_top))
+        write_json(path, runs.best_hyperparameters(settings.warm_start, settings.warm_start_top))
     values: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return values

@@ -147,6 +147,15 @@ def test_search_on_ray_whose_actor_is_killed_comes_out_the_same(searching, seria
     assert project.json("searched/search.json")["digests"] == serial[2]
 
 
+def test_search_in_its_own_process_imports_no_pool_and_no_cluster(searching):
+    script = (
+        "import sys; from pipeline.__main__ import main; assert main(['search']) == 0;"
+        "print('imported:', sorted({'pipeline.search.local_worker', 'ray', 'concurrent.futures.process'}"
+        " & set(sys.modules)))"
+    )
+    assert "imported: []" in searching.project.python("-c", script).stdout
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "two", ""])
 def test_workers_variable_that_is_no_count_is_refused(monkeypatch, text):
     monkeypatch.setenv("ENCORE_WORKERS", text)

@@ -1,0 +1,82 @@
+"""Reading earlier runs back from MLflow."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pipeline import paths
+from pipeline.environment import mask
+from pipeline.errors import MissingError
+from pipeline.tracking.publisher import TRIAL_COLUMNS
+from pipeline.tracking.server import be_brief, tracking_uri
+
+
+def best_hyperparameters(run_id: str, top: int) -> list[dict[str, Any]]:
+    """Read the hyperparameters of a run's best trials, best first.
+
+    Raises MissingError where the run cannot be read or has no successful trial.
+    """
+    be_brief()
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    try:
+        parent = client.get_run(run_id)
+        table = json.loads(mlflow.artifacts.load_text(f"{parent.info.artifact_uri}/trials_table.json"))
+    except Exception as error:
+        raise MissingError(
+            f"{paths.PARAMS}: search.warm_start must be the id of a pipeline's run at "
+            f"{mask(tracking_uri())}, but got {run_id!r} ({str(error).splitlines()[0][:200]}). "
+            "Copy the run id from the MLflow UI."
+        ) from error
+    trials = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    scored = [trial for trial in trials if trial["score"] is not None]
+    maximise = parent.data.tags.get("encore.direction") == "max"
+    scored.sort(key=lambda trial: trial["score"], reverse=maximise)
+    fixed = set(TRIAL_COLUMNS)
+    return [
+        {k: v for k, v in trial.items() if k not in fixed and not k.startswith("tuner/") and v is not None}
+        for trial in scored[:top]
+    ]
+
+
+def fetch(run: str, folder: Path) -> tuple[str, Path]:
+    """Fetch what a pipeline's run left, by its id, its name or `latest`; give its name and a folder.
+
+    Raises MissingError where there is no such run, or it holds no finished search.
+    """
+    be_brief()
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    try:
+        found = _find_run(client, run)
+        target = folder / found.info.run_id
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("params.yaml", "prepared", "searched", "reports"):
+            if any(item.path == name for item in client.list_artifacts(found.info.run_id)):
+                client.download_artifacts(found.info.run_id, name, str(target))
+    except mlflow.exceptions.MlflowException as error:
+        raise MissingError(
+            f"no run {run!r} could be read at {mask(tracking_uri())} ({str(error).splitlines()[0][:200]})"
+        ) from error
+    if not (target / paths.SEARCH_SUMMARY).exists():
+        raise MissingError(f"run {run!r} holds no finished search")
+    return f"{found.info.run_name} ({found.info.run_id})", target
+
+
+def _find_run(client: Any, run: str) -> Any:
+    import mlflow
+
+    experiments = [item.experiment_id for item in client.search_experiments()]
+    pipelines = "tags.`encore.kind` = 'pipeline'"
+    if run == "latest":
+        found = client.search_runs(experiments, pipelines, order_by=["start_time DESC"], max_results=1)
+    elif re.fullmatch("[0-9a-f]{32}", run):
+        return client.get_run(run)
+    else:
+        found = client.search_runs(experiments, f"{pipelines} and attributes.run_name = '{run}'")
+    if len(found) != 1:
+        raise mlflow.exceptions.MlflowException(f"{len(found)} runs have that name: use the run's id")
+    return found[0]
