@@ -7,7 +7,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from pipeline.digests import digest_json
 from tests.conftest import ROOT
@@ -178,10 +177,3 @@ def test_pipeline_publish_with_nothing_new_says_so(finished, client, runs):
     assert "nothing to publish" in finished.pipeline("publish").stdout
     experiment = client.get_experiment_by_name("encore")
     assert len(client.search_runs([experiment.experiment_id])) == len(runs)
-
-
-def test_pipeline_dependencies_name_every_module_that_a_stage_imports(finished):
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    assert list(stages) == ["prepare", "search", "export", "evaluate", "cleanup"]
-    for name in ("prepare", "search", "export", "evaluate"):
-        assert f"pipeline/{name}" in stages[name]["deps"]

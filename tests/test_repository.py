@@ -58,6 +58,25 @@ def test_foundations_import_nothing_heavy_at_module_level(path):
     assert heavy == []
 
 
+# Modules that print, lock, record or publish: no stage output depends on them.
+WITHOUT_RESULTS = {"console", "errors", "paths", "scores", "scratch", "executions", "tracking"}
+
+
+@pytest.mark.parametrize("stage", sorted(STAGES))
+def test_dvc_depends_on_every_module_that_a_stage_imports(stage):
+    reached, queue = set(), sorted((PACKAGE / stage).glob("*.py"))
+    while queue:
+        for name in imports(queue.pop()):
+            top = name.split(".")[1] if name.startswith("pipeline.") else stage
+            if top in {*WITHOUT_RESULTS, *reached, stage}:
+                continue
+            reached.add(top)
+            queue += [PACKAGE / f"{top}.py"] if (PACKAGE / f"{top}.py").exists() else []
+    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["deps"]
+    code = {dep for dep in deps if dep.startswith("pipeline/")}
+    assert code == {f"pipeline/{stage}", *(f"pipeline/{name}.py" for name in reached)}
+
+
 def test_only_tracking_and_the_served_model_talk_to_mlflow():
     users = {path for path in modules() if any(n.split(".")[0] == "mlflow" for n in imports(path))}
     assert {path.name for path in users if room(path) != "tracking"} == {"pyfunc.py"}

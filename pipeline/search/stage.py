@@ -41,8 +41,9 @@ def run(params: Params) -> None:
     environment = numeric_environment(params.determinism)
     warm_start = read_warm_start(params.search)
     inputs = journal_inputs(params, digest_arrays(arrays), environment, warm_start)
-    prune(params.cleanup)
     journal = Journal(inputs, params.cleanup.keep_checkpoints)
+    # After this search's own journal was touched: an old one that is taken up again must stay.
+    prune(params.cleanup)
     budget = Budget(params.search, journal)
 
     study, records, space = _search(params, schema, arrays, journal, budget, warm_start)
