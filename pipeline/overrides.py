@@ -9,7 +9,8 @@ import yaml
 from pipeline import paths
 from pipeline.errors import ParamsError, several
 from pipeline.files import write_whole
-from pipeline.params import check_params, known_keys, nearest
+from pipeline.params import check_params, flat, known_keys
+from pipeline.problems import nearest
 
 
 def parse(arguments: list[str]) -> dict[str, str]:
@@ -39,11 +40,39 @@ def parse(arguments: list[str]) -> dict[str, str]:
 
 
 def apply(source: Path | None, pairs: dict[str, str], target: Path = paths.PARAMS) -> list[str]:
-    """Write the params of `source` (or of `target` itself) with `pairs` set into `target`.
+    """Set `pairs` in `target`, which keeps its comments; with `source`, all of that file's params first.
 
-    Returns what changed, one line a key. Raises ParamsError, and writes nothing, where the
-    result would break a rule.
+    What `source` leaves out takes its default, so that the result does not depend on what `target`
+    held before. Returns what changed, one line a key. Raises ParamsError, and writes nothing, where
+    the result would break a rule.
     """
+    editor = _editor()
+    text = _read(target)
+    document = editor.load(text)
+    before = _flatten(yaml.safe_load(text))
+    wanted = {} if source is None else flat(check_params(yaml.safe_load(_read(source)), source))
+    wanted |= {key: _value(value) for key, value in pairs.items()}
+    for key, value in wanted.items():
+        if key not in before or before[key] != value:
+            *sections, name = key.split(".")
+            section = document
+            for part in sections:
+                section = section.setdefault(part, {})
+            section[name] = value
+    stream = io.StringIO()
+    editor.dump(document, stream)
+    after = _flatten(yaml.safe_load(stream.getvalue()))
+    check_params(yaml.safe_load(stream.getvalue()), source or target)
+    if after != before:
+        write_whole(target, stream.getvalue().encode())
+    return [
+        f"{key}: {before.get(key, '(default)')} → {value}"
+        for key, value in after.items()
+        if key not in before or before[key] != value
+    ]
+
+
+def _editor() -> Any:
     from ruamel.yaml import YAML
 
     editor = YAML()
@@ -53,30 +82,16 @@ def apply(source: Path | None, pairs: dict[str, str], target: Path = paths.PARAM
     editor.representer.add_representer(
         type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
-    origin = source or target
+    return editor
+
+
+def _read(path: Path) -> str:
     try:
-        text = origin.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ParamsError(
-            f"{origin} cannot be read ({error.strerror}). Name a params file that exists."
+            f"{path} cannot be read ({error.strerror}). Name a params file that exists."
         ) from error
-    document = editor.load(text)
-    check_params(yaml.safe_load(text), origin)
-    for key, value in pairs.items():
-        *sections, name = key.split(".")
-        section = document
-        for part in sections:
-            section = section.setdefault(part, {})
-        section[name] = _value(value)
-    stream = io.StringIO()
-    editor.dump(document, stream)
-    after = check_params(yaml.safe_load(stream.getvalue()), origin)
-
-    before = yaml.safe_load(target.read_text(encoding="utf-8")) if target.exists() else {}
-    changes = _changes(_flatten(before), _flatten(after.model_dump()), _flatten(document))
-    if stream.getvalue() != (target.read_text(encoding="utf-8") if target.exists() else ""):
-        write_whole(target, stream.getvalue().encode())
-    return changes
 
 
 def _value(text: str) -> Any:
@@ -103,11 +118,3 @@ def _flatten(values: Any, prefix: str = "") -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
-
-
-def _changes(before: dict[str, Any], after: dict[str, Any], named: dict[str, Any]) -> list[str]:
-    return [
-        f"{key}: {before.get(key, '(default)')} → {after[key]}"
-        for key in after
-        if (key in before or key in named) and before.get(key) != after[key]
-    ]

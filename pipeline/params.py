@@ -1,6 +1,5 @@
 """params.yaml as frozen models, one section a stage; every problem reported in one message."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline import paths
 from pipeline.errors import ParamsError, several
+from pipeline.problems import problem
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -149,7 +149,7 @@ class Params(_Section):
 
 
 def read_params(path: Path = paths.PARAMS) -> Params:
-    """Read and check a params file.
+    """Read and check the params file that stages and DVC share.
 
     Raises ParamsError with every problem at once: file, key, rule, what came, what to do.
     """
@@ -162,11 +162,22 @@ def read_params(path: Path = paths.PARAMS) -> Params:
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} must be YAML, but got this: {error}. Mend the file.") from error
-    return check_params(values, path)
+    params = check_params(values, path)
+    absent = [name for name in Params.model_fields if name not in values]
+    if absent:
+        raise ParamsError(
+            f"{path} must have every section, because DVC watches them, but {', '.join(absent)} "
+            f"{'is' if len(absent) == 1 else 'are'} missing. Add for instance `{absent[0]}: {{}}`, "
+            "which takes all its defaults."
+        )
+    return params
 
 
 def check_params(values: Any, path: Path = paths.PARAMS) -> Params:
-    """Check loaded values against the schema. Raises ParamsError with every problem at once."""
+    """Check loaded values against the schema; what is left out takes its default.
+
+    Raises ParamsError with every problem at once.
+    """
     if not isinstance(values, dict):
         raise ParamsError(
             f"{path} must hold keys such as 'seed:' and 'data:', but got {values!r}. "
@@ -175,7 +186,8 @@ def check_params(values: Any, path: Path = paths.PARAMS) -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        problems = [_problem(path, item) for item in error.errors()]
+        known = [*known_keys(), *Params.model_fields]
+        problems = [problem(path, item, Params, known) for item in error.errors()]
         raise ParamsError(several(problems)) from error
 
 
@@ -200,43 +212,3 @@ def known_keys() -> list[str]:
         else:
             keys.append(name)
     return keys
-
-
-def nearest(key: str, known: list[str]) -> str:
-    """Say which known key a misspelt one was probably meant to be."""
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
-
-
-def _problem(path: Path, item: Any) -> str:
-    """Word one of pydantic's errors as where, rule, what came and what to do."""
-    key = ".".join(str(part) for part in item["loc"])
-    match item["type"]:
-        case "extra_forbidden":
-            names = [*known_keys(), *Params.model_fields]
-            return f"{path}: {key} is not a known key. {nearest(key, names)}"
-        case "missing":
-            return f"{path}: {key} is missing. Set it to {_meaning(item['loc'])}."
-        case "value_error":
-            return f"{path}: {item['ctx']['error']}"
-    rule = item["msg"].removeprefix("Input should be ").removeprefix("String should ")
-    rule = rule.replace("a valid integer", "an integer").replace("a valid ", "a ")
-    rule = rule.replace("greater than or equal to", "at least")
-    rule = rule.replace("have at least 1 character", "a text that is not empty")
-    return f"{path}: {key} must be {rule}, but got {item['input']!r}. Set it to {_meaning(item['loc'])}."
-
-
-def _meaning(location: tuple[int | str, ...]) -> str:
-    """Say what belongs at a key, from its field's description or its type."""
-    model: Any = Params
-    for part in location:
-        field = getattr(model, "model_fields", {}).get(part)
-        if field is None:
-            break
-        if field.description:
-            return str(field.description)
-        model = field.annotation
-    choices = getattr(model, "__args__", None)
-    if choices:
-        return "one of " + ", ".join(map(str, choices))
-    return {bool: "true or false"}.get(model, "what the comments in params.yaml describe")

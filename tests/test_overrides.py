@@ -27,13 +27,29 @@ def test_overrides_read_values_as_params_yaml_would(target):
     assert (params.data.ignore, params.search.refit, params.split.test) == (["a", "b"], False, 0.1)
 
 
-def test_overrides_of_another_file_take_its_values_and_say_so(target, tmp_path):
+def test_overrides_of_another_file_take_its_values_and_defaults_and_keep_the_comments(target, tmp_path):
     source = tmp_path / "mine.yaml"
-    source.write_text("seed: 7  # mine\ndata: {path: a.csv, task: regression, target: y}\n")
-    changes = overrides.apply(source, {}, target)
-    assert "seed: 0 → 7" in changes
-    assert "data.target: diagnosis → y" in changes
-    assert "# mine" in target.read_text()
+    source.write_text("seed: 7\ndata: {path: a.csv, task: regression, target: y}\n")
+    overrides.apply(None, {"search.max_trials": "99"}, target)
+    changes = overrides.apply(source, {"split.test": "0.3"}, target)
+    assert changes == [
+        "seed: 0 → 7",
+        "data.path: data/breast_cancer.csv → a.csv",
+        "data.task: classification → regression",
+        "data.target: diagnosis → y",
+        "split.test: 0.2 → 0.3",
+        "search.max_trials: 99 → 10",
+    ]
+    original = [
+        line for line in (ROOT / "params.yaml").read_text().splitlines() if line.strip().startswith("#")
+    ]
+    assert [line for line in target.read_text().splitlines() if line.strip().startswith("#")] == original
+    assert read_params(target).search.max_trials == 10
+
+
+def test_overrides_of_a_file_that_is_not_there_name_it(target, tmp_path):
+    with pytest.raises(ParamsError, match=r"none\.yaml cannot be read"):
+        overrides.apply(tmp_path / "none.yaml", {}, target)
 
 
 def test_overrides_that_break_a_rule_write_nothing(target):

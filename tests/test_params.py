@@ -90,3 +90,10 @@ def test_params_file_that_is_no_mapping_is_refused(tmp_path, text, message):
 def test_params_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(ParamsError, match="cannot be read"):
         read_params(tmp_path / "none.yaml")
+
+
+def test_params_file_without_a_section_that_dvc_watches_is_refused(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("seed: 0\ndata: {path: a.csv, task: regression, target: y}\n")
+    with pytest.raises(ParamsError, match=r"must have every section, .* but split, search, .* are missing"):
+        read_params(path)

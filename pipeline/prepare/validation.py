@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import DataError, several
-from pipeline.params import Params, nearest
+from pipeline.params import Params
+from pipeline.problems import nearest
 from pipeline.servable import RowsError, categories, numbers
 
 _SHOWN = 5

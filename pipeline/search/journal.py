@@ -30,17 +30,16 @@ TRAINING_CODE = [
 
 
 def journal_inputs(
-    params: Params, arrays_digest: str, environment: dict[str, Any], warm_start: list[dict[str, Any]]
+    params: Params, prepared_digest: str, environment: dict[str, Any], warm_start: list[dict[str, Any]]
 ) -> dict[str, str]:
     """Digest all that may change a trial, kind by kind."""
     recipe = {
         "seed": params.seed,
-        "task": params.data.task,
         "search": params.search.model_dump(exclude=_NOT_OF_A_TRIAL),
         "warm_start": warm_start,
     }
     return {
-        "data": arrays_digest,
+        "data": prepared_digest,
         "recipe": digest_json(recipe),
         "environment": digest_json(environment),
         "code": digest_code(TRAINING_CODE),

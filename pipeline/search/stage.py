@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline import paths
 from pipeline.console import note, say
-from pipeline.digests import digest_arrays
+from pipeline.digests import digest_arrays, digest_json
 from pipeline.environment import numeric_environment
 from pipeline.files import read_json, require
 from pipeline.params import Params
@@ -40,7 +40,9 @@ def run(params: Params) -> None:
         arrays = {name: archive[name] for name in archive.files}
     environment = numeric_environment(params.determinism)
     warm_start = read_warm_start(params.search)
-    inputs = journal_inputs(params, digest_arrays(arrays), environment, warm_start)
+    # Not read from prepare's own record: what is digested is what trials will see.
+    prepared = digest_json([digest_arrays(arrays), digest_json(schema)])
+    inputs = journal_inputs(params, prepared, environment, warm_start)
     journal = Journal(inputs, params.cleanup.keep_checkpoints)
     # After this search's own journal was touched: an old one that is taken up again must stay.
     prune(params.cleanup)

@@ -33,7 +33,9 @@ def project(execution: Execution, params: Params) -> Path | None:
     """
     search = _read(paths.SEARCH_SUMMARY)
     prepared = _read(paths.PREPARED_DIGESTS)
-    if search is None or prepared is None or search["digests"]["data"] != prepared["arrays"]:
+    if search is None or prepared is None:
+        return None
+    if search["digests"]["data"] != digest_json([prepared["arrays"], prepared["schema"]]):
         return None
     parity = _fitting(paths.PARITY, "weights", search["digests"]["weights"])
     evaluation = _fitting(paths.EVALUATION, "model", parity["digests"]["model"] if parity else None)
