@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+from pipeline.overrides import apply
+
 ROOT = Path(__file__).resolve().parents[1]
 # AutoKeras's own patience, when it inserts early stopping (engine/tuner.py).
 PATIENCE = 10
@@ -51,9 +53,10 @@ def measure_table(table: str, trials: int, epochs: int, rounds: int) -> None:
     for seed in range(rounds):
         with tempfile.TemporaryDirectory() as scratch:
             folder = prepare_project(Path(scratch), table, trials, epochs, seed)
-            seconds = {}
-            for variant, (command, variables) in variants(trials, epochs, seed).items():
+            seconds: dict[str, float] = {}
+            for variant, (command, variables, level) in variants(trials, epochs, seed).items():
                 shutil.rmtree(folder / ".encore", ignore_errors=True)
+                set_params(folder, {"determinism.level": level})
                 seconds[variant], peak = measure(command, folder, variables)
                 memory.setdefault(variant, []).append(peak)
                 print(f"  {table}, round {seed + 1}: {variant:<20} {seconds[variant]:7.1f} s", flush=True)
@@ -66,13 +69,16 @@ def measure_table(table: str, trials: int, epochs: int, rounds: int) -> None:
         )
 
 
-def variants(trials: int, epochs: int, seed: int) -> dict[str, tuple[list[str], dict[str, str]]]:
-    """List what is compared: command and environment variables."""
+def variants(trials: int, epochs: int, seed: int) -> dict[str, tuple[list[str], dict[str, str], str]]:
+    """List what is compared: command, environment variables and level of determinism."""
+    plain = [sys.executable, "-c", PLAIN, str(trials), str(epochs), str(seed)]
     stage = [sys.executable, "-m", "pipeline", "search"]
     return {
-        "plain AutoKeras": ([sys.executable, "-c", PLAIN, str(trials), str(epochs), str(seed)], {}),
-        "Encore": (stage, {}),
-        "Encore, 2 workers": (stage, {"ENCORE_WORKERS": "2"}),
+        "plain AutoKeras": (plain, {}, "strict"),
+        "Encore": (stage, {}, "strict"),
+        "Encore, 2 workers": (stage, {"ENCORE_WORKERS": "2"}, "strict"),
+        "Encore, portable": (stage, {}, "portable"),
+        "Encore, fast": (stage, {}, "fast"),
     }
 
 
@@ -86,13 +92,15 @@ def prepare_project(folder: Path, table: str, trials: int, epochs: int, seed: in
         "data.path": "table.csv", "data.target": target, "seed": seed, "search.max_trials": trials,
         "search.epochs": epochs, "search.patience": PATIENCE, "search.lookahead": 4,
     }  # fmt: skip
-    words = [word for key, value in values.items() for word in (f"--{key}", str(value))]
-    script = (
-        "import sys; from pipeline import overrides; overrides.apply(None, overrides.parse(sys.argv[1:]))"
-    )
-    for command in ([sys.executable, "-c", script, *words], [sys.executable, "-m", "pipeline", "prepare"]):
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    set_params(folder, values)
+    command = [sys.executable, "-m", "pipeline", "prepare"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder
+
+
+def set_params(folder: Path, values: dict[str, object]) -> None:
+    """Write values into the project's params.yaml."""
+    apply(None, {key: str(value) for key, value in values.items()}, folder / "params.yaml")
 
 
 def measure(command: list[str], folder: Path, variables: dict[str, str]) -> tuple[float, int]:

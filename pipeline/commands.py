@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline import executions, overrides, paths
-from pipeline.console import say
+from pipeline.console import say, warn
 from pipeline.determinism import fix_process, start_tensorflow
 from pipeline.errors import MissingError, PipelineError
 from pipeline.executions import EXECUTION_VARIABLE, Execution
@@ -151,7 +151,12 @@ def _interrupt_stages(dvc: int) -> None:
 def _publish(execution: Execution, params: Params) -> str | None:
     from pipeline.tracking import projection
 
-    if projection.project(execution, params) is None and not executions.pending():
+    try:
+        payload = projection.project(execution, params)
+    except OSError as error:
+        warn(f"nothing could be published ({error}). Run `python -m pipeline publish` later.")
+        return None
+    if payload is None and not executions.pending():
         return None
     from pipeline.tracking import publish as sending
 

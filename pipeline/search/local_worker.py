@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ class LocalWorker:
         """Run a trial in the worker's process."""
         try:
             return self._pool.submit(_run_in_process, number, config).result()
-        except BrokenProcessPool as error:
+        except (BrokenProcessPool, CancelledError) as error:
             raise WorkerDiedError(str(error)) from error
 
     def close(self) -> None:

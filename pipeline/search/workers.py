@@ -92,59 +92,69 @@ def _in_this_process(study: "Study") -> "Submit":
 
 @contextlib.contextmanager
 def _crew(connect: Callable[[], Worker], count: int) -> Iterator["Submit"]:
-    """Keep `count` workers busy, each by a thread that replaces it when it dies."""
-    tasks: queue.SimpleQueue[tuple[int, dict[str, Any], Future[Result]] | None] = queue.SimpleQueue()
-    stopping = threading.Event()
-    threads = [
-        threading.Thread(target=_serve, args=(connect, tasks, stopping), daemon=True) for _ in range(count)
-    ]
+    """Keep `count` workers busy, each served by a thread that replaces it when it dies."""
+    crew = _Crew(connect)
+    threads = [threading.Thread(target=crew.serve, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
-
-    def submit(number: int, config: dict[str, Any]) -> "Future[Result]":
-        future: Future[Result] = Future()
-        tasks.put((number, config, future))
-        return future
-
     try:
-        yield submit
+        yield crew.submit
     finally:
-        stopping.set()
-        for _ in threads:
-            tasks.put(None)
+        crew.dismiss(count)
         for thread in threads:
             thread.join()
 
 
-def _serve(
-    connect: Callable[[], Worker],
-    tasks: "queue.SimpleQueue[tuple[int, dict[str, Any], Future[Result]] | None]",
-    stopping: threading.Event,
-) -> None:
-    worker = connect()
-    try:
-        while (task := tasks.get()) is not None and not stopping.is_set():
+class _Crew:
+    def __init__(self, connect: Callable[[], Worker]) -> None:
+        self._connect = connect
+        self._tasks: queue.SimpleQueue[tuple[int, dict[str, Any], Future[Result]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._workers: list[Worker] = []
+        self._dismissed = threading.Event()
+
+    def submit(self, number: int, config: dict[str, Any]) -> "Future[Result]":
+        future: Future[Result] = Future()
+        self._tasks.put((number, config, future))
+        return future
+
+    def dismiss(self, count: int) -> None:
+        """End all workers at once, also in the middle of a trial: an interrupted search must not wait."""
+        self._dismissed.set()
+        for worker in list(self._workers):
+            worker.close()
+        for _ in range(count):
+            self._tasks.put(None)
+
+    def serve(self) -> None:
+        """Run tasks, on a worker of this thread's own, until dismissed."""
+        worker: Worker | None = None
+        while (task := self._tasks.get()) is not None:
             number, config, future = task
-            try:
-                for attempt in range(1, MAX_ATTEMPTS + 1):
-                    try:
-                        future.set_result(worker.run(number, config))
-                        break
-                    except WorkerDiedError as error:
+            for attempt in range(1, MAX_ATTEMPTS + 1):
+                try:
+                    if worker is None:
+                        worker = self._connect()
+                        self._workers.append(worker)
+                    future.set_result(worker.run(number, config))
+                    break
+                except WorkerDiedError as error:
+                    if self._dismissed.is_set():
+                        return
+                    warn(
+                        f"the worker of trial {number + 1} died ({error}); "
+                        f"attempt {attempt} of {MAX_ATTEMPTS}"
+                    )
+                    if worker:
+                        self._workers.remove(worker)
                         worker.close()
-                        if stopping.is_set():
-                            return
-                        warn(
-                            f"the worker of trial {number + 1} died ({error}); "
-                            f"attempt {attempt} of {MAX_ATTEMPTS}"
-                        )
-                        worker = connect()
-                else:
-                    future.set_result(_lost(number, config))
-            except Exception as error:  # noqa: BLE001 - handed to the search, which raises it
-                future.set_exception(error)
-    finally:
-        worker.close()
+                    worker = None
+                except Exception as error:  # noqa: BLE001 - handed to the search, which raises it
+                    future.set_exception(error)
+                    break
+            else:
+                future.set_result(_lost(number, config))
 
 
 def _lost(number: int, config: dict[str, Any]) -> "Result":

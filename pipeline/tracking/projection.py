@@ -81,8 +81,9 @@ def _copy_artifacts(
     logs = paths.TENSORBOARD / search["journal"]
     if params.search.tensorboard and logs.exists():
         shutil.copytree(logs, artifacts / "tensorboard")
+    shutil.rmtree(execution.folder / "model", ignore_errors=True)
     if with_model:
-        shutil.copytree(paths.MODEL, execution.folder / "model", dirs_exist_ok=True)
+        shutil.copytree(paths.MODEL, execution.folder / "model")
     if with_reports:
         shutil.copytree(paths.PLOTS, artifacts / paths.PLOTS)
 

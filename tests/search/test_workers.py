@@ -76,6 +76,32 @@ def test_search_whose_worker_is_killed_replaces_it_and_comes_out_the_same(search
     assert project.json("searched/search.json")["digests"] == serial[2]
 
 
+def test_search_on_processes_that_is_interrupted_ends_at_once_and_says_how_to_go_on(searching):
+    project = searching.project
+    project.run("rm", "-rf", ".encore/journals")
+    project.update({"search.epochs": 3000, "search.patience": 3000, "search.max_trials": 9})
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "pipeline", "search"],
+        cwd=project.folder,
+        env=project.environment(ENCORE_WORKERS="2"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # Both workers are in the middle of a trial of many epochs.
+    workers = []
+    while len(workers) < 2:
+        children = psutil.Process(process.pid).children(recursive=True)
+        workers = [child for child in children if _is_worker(child) and child.cpu_times().user > 3]
+    process.terminate()
+    said, errors = process.communicate(timeout=60)
+    project.update({"search.epochs": 2, "search.patience": 5, "search.max_trials": 4})
+    assert process.returncode == 130, errors
+    assert "interrupted after 0 of 9 trials" in said
+    assert list(project.folder.glob(".encore/journals/*/trial-*.json")) == []
+    assert not any(worker.is_running() for worker in workers)
+
+
 def test_workers_end_with_a_search_that_is_killed(searching):
     project = searching.project
     project.run("rm", "-rf", ".encore/journals")
@@ -96,8 +122,11 @@ def test_workers_end_with_a_search_that_is_killed(searching):
 
 
 def _is_worker(process):
-    # Workers are forked from the server, which is forked from the search.
-    return process.parent().parent().pid != os.getpid() and not process.children()
+    # Workers are forked from the server, which the search has started beside a resource tracker.
+    try:
+        return process.parent().parent().pid != os.getpid() and not process.children()
+    except (psutil.Error, AttributeError):
+        return False
 
 
 @pytest.mark.parametrize("count", ["1", "2"])
