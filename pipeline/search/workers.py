@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pipeline.search.schedule import Result, Submit
     from pipeline.search.trial import Study
 
+    Task = tuple[int, dict[str, Any], Future[Result]]
+
 WORKERS_VARIABLE = "ENCORE_WORKERS"
 RAY_VARIABLE = "ENCORE_RAY_ADDRESS"
 # A trial that ends its worker this often has failed: else a search could never pass it.

@@ -179,7 +179,7 @@ def test_search_on_ray_whose_actor_is_killed_comes_out_the_same(searching, seria
 def test_search_in_its_own_process_imports_no_pool_and_no_cluster(searching):
     script = (
         "import sys; from pipeline.__main__ import main; assert main(['search']) == 0;"
-        "print('imported:', sorted({'pipeline.search.local_worker', 'ray', 'concurrent.futures.process'}"
+        "print('imported:', sorted({'pipeline.search.local_worker', 'pipeline.search.ray_worker', 'ray'}"
         " & set(sys.modules)))"
     )
     assert "imported: []" in searching.project.python("-c", script).stdout
