@@ -47,8 +47,6 @@ def test_lookahead_is_part_of_the_recipe_and_of_the_result(serial):
 @pytest.mark.parametrize("count", ["2", "3"])
 @pytest.mark.parametrize("lookahead", LOOKAHEADS)
 def test_search_on_processes_gives_the_serial_digests(searching, serial, lookahead, count):
-    if int(count) > lookahead + 1:
-        pytest.skip("no more than lookahead workers run anyway; one such case is enough")
     digests, result = searching(lookahead, ENCORE_WORKERS=count)
     assert digests == serial[lookahead]
     assert ("the other workers would wait" in result.stderr) == (int(count) > lookahead)
@@ -129,19 +127,19 @@ def _is_worker(process):
         return False
 
 
-@pytest.mark.parametrize("count", ["1", "2"])
-def test_search_on_ray_gives_the_serial_digests(searching, serial, count):
+@pytest.mark.parametrize(("lookahead", "count"), [(1, "1"), (2, "1"), (2, "2"), (3, "3")])
+def test_search_on_ray_gives_the_serial_digests(searching, serial, lookahead, count):
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    cluster.add_node(num_cpus=1)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+    cluster.add_node(num_cpus=2)
     try:
-        digests, _ = searching(2, ENCORE_WORKERS=count, ENCORE_RAY_ADDRESS=cluster.address)
+        digests, _ = searching(lookahead, ENCORE_WORKERS=count, ENCORE_RAY_ADDRESS=cluster.address)
     finally:
         ray.shutdown()
         cluster.shutdown()
-    assert digests == serial[2]
+    assert digests == serial[lookahead]
 
 
 def test_search_on_ray_whose_actor_is_killed_comes_out_the_same(searching, serial):
