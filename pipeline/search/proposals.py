@@ -48,11 +48,30 @@ class Proposer:
         self._oracle.max_trials = None
         # The search counts failures itself, and says more than a RuntimeError.
         self._oracle.max_consecutive_failed_trials = sys.maxsize
+        self._fill_before_recording()
         self._ids: dict[int, str] = {}
         space = self._oracle.get_space()
         seed_everything(seed, "space")
         pickle.loads(network).build(space)
         self._oracle.update_space(space)
+
+    def _fill_before_recording(self) -> None:
+        """Give hyperparameters that a proposal leaves open their defaults, as building does.
+
+        Else KerasTuner draws them from `random.Random(None)`, which no seed reaches
+        (HyperParameters.ensure_active_values, called by Oracle._record_values): Hyperband's
+        promoted trials and warm starts would differ in every rerun.
+        """
+        record_values = self._oracle._record_values
+
+        def filled(trial: Any) -> None:
+            hyperparameters = trial.hyperparameters
+            for entry in hyperparameters.space:
+                if hyperparameters.is_active(entry):
+                    hyperparameters.values.setdefault(entry.name, entry.default)
+            record_values(trial)
+
+        self._oracle._record_values = filled
 
     def propose(self, number: int) -> dict[str, Any]:
         """Propose trial `number`: KerasTuner's configuration of its hyperparameters.

@@ -1,6 +1,8 @@
 """Proposals, schedule and journal together, with the real oracle and real trials."""
 
 import functools
+import random
+import traceback
 from concurrent.futures import Future
 
 import pytest
@@ -78,6 +80,26 @@ def test_search_of_hyperband_promotes_trials_that_complete(search):
     assert promoted
     assert {o["status"] for o in promoted} == {"COMPLETED"}
     assert all(len(o["epochs"]) <= o["hyperparameters"]["tuner/epochs"] for o in outcomes)
+
+
+@pytest.mark.parametrize("tuner", ["greedy", "hyperband"])
+def test_search_draws_nothing_from_the_machines_own_randomness(search, monkeypatch, tuner):
+    real = random.Random.seed
+
+    def seed(self, value=None, version=2):
+        # KerasTuner's ensure_active_values draws from random.Random(None).
+        assert value is not None or not _called_by("hyperparameter.py"), "drawn without a seed"
+        real(self, value, version)
+
+    monkeypatch.setattr(random, "Random", type("Watched", (random.Random,), {"seed": seed}))
+    warm = [{"optimizer": "sgd", "structured_data_block_1/dense_block_1/num_layers": 3}]
+    settings = small(tuner=tuner, max_trials=7, epochs=4)
+    one, two = (search(settings, Journal({tuner: str(turn)}, 1), warm_start=warm)[1] for turn in range(2))
+    assert one == two
+
+
+def _called_by(name):
+    return any(frame.filename.endswith(name) for frame in traceback.extract_stack())
 
 
 def test_search_with_another_seed_proposes_other_trials(search):
