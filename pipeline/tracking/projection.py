@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import paths
-from pipeline.console import duration
 from pipeline.digests import digest_json, digest_tree
 from pipeline.environment import full_environment, git_state, mask
 from pipeline.executions import Execution, status
 from pipeline.files import write_json
 from pipeline.params import Params, flat
-from pipeline.scores import as_markdown
+from pipeline.tracking.note import describe
 
 # Sections of params.yaml that cannot change a result.
 _NOT_RESULTS = ("tracking.", "cleanup.")
@@ -53,7 +52,7 @@ def project(execution: Execution, params: Params) -> Path | None:
         "params": {name: _text(value) for name, value in values.items()} | _digest_params(links),
         "tags": _tags(record, links, search, parity),
         "metrics": _metrics(record, search, scores),
-        "note": _note(record, params, search, scores, parity),
+        "note": describe(record, params, search, scores, parity),
         "datasets": _datasets(params, prepared),
         "trials": _trials(search),
         "model": bool(parity),
@@ -180,43 +179,6 @@ def _trials(search: dict[str, Any]) -> list[dict[str, Any]]:
             trial | {"started": times.get("started"), "seconds": times.get("seconds"), "error": error}
         )
     return trials
-
-
-def _note(
-    record: dict[str, Any],
-    params: Params,
-    search: dict[str, Any],
-    scores: dict[str, Any] | None,
-    parity: dict[str, Any] | None,
-) -> str:
-    """Word what a person should read first."""
-    lines = [
-        f"**{params.data.task.capitalize()} of `{params.data.target}`** from `{params.data.path}`: "
-        f"{search['n_trials']} trials ({search['n_failed']} failed), best trial {search['best_trial']} "
-        f"with {search['objective']} {search['best_score']:.5g}."
-    ]
-    if search["cut"]:
-        lines.append(f"The search was cut after {search['n_trials']} trials by {search['cut']}.")
-    if scores:
-        lines.append(as_markdown(scores))
-    if parity:
-        lines.append(
-            f"The model, proved bit for bit on {parity['keras']['rows']} raw test rows in a fresh "
-            f"process, has the weights digest `{search['digests']['weights'][:16]}…`."
-        )
-    executed = [
-        f"{stage} {duration(entry['seconds'])}"
-        for stage, entry in record["stages"].items()
-        if "seconds" in entry
-    ]
-    lines.append(f"Executed here: {', '.join(executed) or 'nothing'}; all else was reused as it was.")
-    lines += [
-        f"Stage {stage}: {mask(entry['error'])}"
-        for stage, entry in record["stages"].items()
-        if "error" in entry
-    ]
-    lines.append(f"Guarantee ({params.determinism.level}): {search['guarantee']}.")
-    return "\n\n".join(lines)
 
 
 def _fitting(path: Path, key: str, digest: str | None) -> dict[str, Any] | None:

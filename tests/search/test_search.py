@@ -2,6 +2,7 @@
 
 import functools
 import random
+import resource
 import traceback
 from concurrent.futures import Future
 
@@ -249,14 +250,20 @@ def test_search_with_a_warm_start_tries_its_hyperparameters_first(search, tuner)
 def test_search_whose_record_cannot_be_written_stops_and_goes_on_later(search):
     _, undisturbed, *_ = search(small(), Journal({"undisturbed": ""}, 1))
     journal = Journal({"full": "disk"}, 1)
-    blocked = journal.folder / "trial-00002.json"
-    blocked.mkdir()
-    (blocked / "x").touch()  # a folder in the record's place: the rename fails as on a full disk
-    with pytest.raises(
-        SearchError, match=r"trial-00002.json cannot be written .* make room, then run `dvc repro`"
-    ):
-        search(small(), journal)
-    (blocked / "x").unlink()
-    blocked.rmdir()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def no_room_after_the_third(study, number, config):
+        result = run_trial(study, number, config)
+        if number == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+        return result
+
+    try:
+        with pytest.raises(
+            SearchError, match=r"trial-00002.json cannot be written .* make room, then run `dvc"
+        ):
+            search(small(), journal, trial=no_room_after_the_third)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     _, outcomes, ran, replayed, _ = search(small(), journal)
     assert (outcomes, ran, replayed) == (undisturbed, [2, 3], [0, 1])
