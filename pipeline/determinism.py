@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import random
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -112,11 +111,3 @@ def numpy_generator(seed: int, purpose: str, number: int = 0) -> Any:
     import numpy as np
 
     return np.random.default_rng(derive_seed(seed, purpose, number))
-
-
-def generator_state() -> str:
-    """Digest the states of Python's and numpy's global generators (for tests of purity)."""
-    import numpy as np
-
-    state = repr(random.getstate()) + repr(np.random.get_state())  # noqa: NPY002
-    return hashlib.sha256(state.encode()).hexdigest()
