@@ -23,7 +23,11 @@ $(VENV)/dev: $(VENV)/base requirements-dev.lock requirements-ray.lock
 	@$(INSTALL) -r requirements-dev.lock -r requirements-ray.lock
 	@touch $@
 
-repro: $(VENV)/base  ## run the pipeline; PARAMS=FILE writes that file's params into params.yaml first
+data/examples: $(VENV)/base examples/build.py
+	@$(BIN)/python -m examples.build
+
+# The examples' data is made when one of them is asked for.
+repro: $(VENV)/base $(if $(findstring examples/,$(PARAMS)),data/examples)  ## run the pipeline; PARAMS=FILE writes that file's params into params.yaml first
 	@$(BIN)/python -m pipeline run $(if $(PARAMS),--params $(PARAMS))
 
 test: lint  ## lint, types and all tests

@@ -65,6 +65,12 @@ def _command(arguments: argparse.Namespace, rest: list[str]) -> Callable[[], int
             return commands.check
         case "compare":
             return lambda: commands.compare(*arguments.run, as_json=arguments.json)
+        case "init":
+            return lambda: commands.init(
+                arguments.data, arguments.target, arguments.test, arguments.output, force=arguments.force
+            )
+        case "space":
+            return commands.space
         case "publish":
             return commands.publish
         case "cleanup":
@@ -88,7 +94,16 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     run.add_argument("--params", type=Path, metavar="FILE", help="params to write into params.yaml first")
+    init = commands.add_parser("init", help="look at a dataset and write params.yaml for it")
+    init.add_argument("data", type=Path, metavar="DATA", help="a table, an .npz file or a folder")
+    init.add_argument(
+        "--target", metavar="COLUMN", help="the column to predict; not for image folders and .npz"
+    )
+    init.add_argument("--test", type=Path, metavar="DATA", help="test rows in a file of their own")
+    init.add_argument("--output", type=Path, default=Path("params.yaml"), metavar="FILE")
+    init.add_argument("--force", action="store_true", help="write over an existing file")
     commands.add_parser("check", help="check params.yaml and the table's place, running nothing")
+    commands.add_parser("space", help="print the search space: names, values, conditions, defaults")
     compare = commands.add_parser(
         "compare",
         help="say where two runs part, and why",

@@ -16,7 +16,7 @@ from pipeline.params import Determinism
 
 # Packages whose version can change a number that the pipeline computes.
 NUMERIC_PACKAGES = (
-    "autokeras", "h5py", "keras", "keras-tuner", "ml-dtypes", "numpy", "pandas", "pyarrow",
+    "autokeras", "h5py", "keras", "keras-tuner", "ml-dtypes", "numpy", "pandas", "pillow", "pyarrow",
     "scikit-learn", "scipy", "skops", "tensorflow",
 )  # fmt: skip
 

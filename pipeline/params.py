@@ -19,19 +19,34 @@ class _Section(BaseModel):
 
 
 class Data(_Section):
-    """Where the table is and how its columns are read."""
+    """Where the data is, and how it is read."""
 
+    kind: Literal["structured", "image", "text"] = "structured"
     path: str = Field(min_length=1, description="the dataset's path, from the project folder")
+    train: str | None = Field(default=None, description="a name inside data.path, or null")
+    test: str | None = Field(default=None, description="a name inside data.path, or null")
     task: Literal["classification", "regression"]
-    target: str = Field(min_length=1, description="the column to predict")
+    target: str | None = Field(default=None, min_length=1, description="the column to predict")
+    column: str | None = Field(
+        default=None, min_length=1, description="the column with the text, or with the images' paths"
+    )
     ignore: list[str] = Field(default=[], description="a list of column names")
-    types: dict[str, Literal["numeric", "categorical"]] = Field(
-        default={}, description="column names with numeric or categorical"
+    types: dict[str, Literal["numeric", "categorical", "date"]] = Field(
+        default={}, description="column names with numeric, categorical or date"
     )
     missing: list[str] = Field(
         default=["", "NA", "NaN", "nan", "null", "None"],
         description="a list of texts, in quotes",
     )
+    sample: Fraction | None = Field(default=None, description="a fraction such as 0.1, or null for all")
+    image_size: list[Count] = Field(
+        default=[32, 32], min_length=2, max_length=2, description="height and width, such as [32, 32]"
+    )
+    channels: Literal[1, 3] = 3
+    vocabulary_size: Count = Field(default=20000, description="the most words to tell apart")
+    text_length: Count = Field(default=200, description="the tokens of a text that are read")
+    lowercase: bool = True
+    keep_punctuation: bool = True
 
 
 class Split(_Section):
@@ -40,6 +55,8 @@ class Split(_Section):
     test: Fraction = Field(default=0.2, description="a fraction such as 0.2")
     validation: Fraction = Field(default=0.2, description="a fraction such as 0.2")
     stratify: bool = True
+    group: str | None = Field(default=None, description="a column's name, or null")
+    time: str | None = Field(default=None, description="a column's name, or null")
 
 
 class Search(_Section):
@@ -63,6 +80,11 @@ class Search(_Section):
     max_memory_mb: Count | None = Field(
         default=None, description="the largest memory of a trial's process in MB, or null"
     )
+    space: dict[str, Any] = Field(
+        default={}, description="hyperparameters by AutoKeras's names, with the values they may take"
+    )
+    class_weights: Literal["balanced"] | None = Field(default=None, description="balanced, or null")
+    pretrained: str | None = Field(default=None, description="a folder with Keras's weights files, or null")
     refit: bool = True
     lookahead: Count = Field(default=1, description="how many trials may be under way at once")
     max_consecutive_failures: Count = Field(
@@ -129,23 +151,52 @@ class Params(_Section):
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> "Params":
-        if self.split.test + self.split.validation >= 1:
-            raise ValueError(
-                "split.test + split.validation must leave rows to train on (below 1 together), "
-                f"but got {self.split.test} + {self.split.validation}. Lower one of them."
-            )
-        wrong = {"classification": "val_mean_squared_error", "regression": "val_accuracy"}
-        if self.search.objective == wrong[self.data.task]:
-            raise ValueError(
-                f"search.objective cannot be {self.search.objective} where data.task is "
-                f"{self.data.task}. Set it to val_loss."
-            )
-        if self.data.target in self.data.ignore:
-            raise ValueError(
-                f"data.ignore must not hold the target, but got {self.data.target!r}. "
-                "Take it out of the list."
-            )
+        problems = misfits(self)
+        if problems:
+            raise ValueError(several(problems))
         return self
+
+
+def misfits(params: Params) -> list[str]:
+    """Word every rule between keys that is broken."""
+    data, split, search = params.data, params.split, params.search
+    problems = []
+    if split.test + split.validation >= 1:
+        problems.append(
+            "split.test + split.validation must leave rows to train on (below 1 together), "
+            f"but got {split.test} + {split.validation}. Lower one of them."
+        )
+    if split.group and split.time:
+        problems.append("split.group and split.time cannot be set both. Set one of them to null.")
+    wrong = {"classification": "val_mean_squared_error", "regression": "val_accuracy"}
+    if search.objective == wrong[data.task]:
+        problems.append(
+            f"search.objective cannot be {search.objective} where data.task is {data.task}. "
+            "Set it to val_loss."
+        )
+    if search.class_weights and data.task == "regression":
+        problems.append("search.class_weights must be null where data.task is regression. Set it to null.")
+    if data.target in data.ignore:
+        problems.append(
+            f"data.ignore must not hold the target, but got {data.target!r}. Take it out of the list."
+        )
+    if data.target is None and data.kind == "structured" and not data.path.endswith(".npz"):
+        problems.append("data.target is missing. Set it to the column to predict.")
+    if data.kind == "text" and data.column is None:
+        problems.append("data.column is missing. Set it to the column with the text.")
+    if data.kind == "structured" and data.column is not None:
+        problems.append(
+            f"data.column must be null where data.kind is structured, but got {data.column!r}. "
+            "Set it to null, or data.kind to text or image."
+        )
+    for name, values in search.space.items():
+        listed = values if isinstance(values, list) else [values]
+        if not listed or not all(isinstance(value, bool | int | float | str) for value in listed):
+            problems.append(
+                f"search.space: {name} must have a value or a list of values, but got {values!r}. "
+                "`python -m pipeline space` lists what there is."
+            )
+    return problems
 
 
 def read_params(path: Path = paths.PARAMS) -> Params:

@@ -12,6 +12,8 @@ PREPROCESSOR = PREPARED / "preprocessor.skops"
 SCHEMA = PREPARED / "schema.json"
 SPLIT = PREPARED / "split.npz"
 TEST_ROWS = PREPARED / "test_rows.parquet"
+DATA_REPORT = PREPARED / "data_report.json"
+DATA_REPORT_TEXT = PREPARED / "data_report.md"
 PREPARED_DIGESTS = PREPARED / "digests.json"
 
 SEARCHED = Path("searched")

@@ -62,7 +62,11 @@ def test_params_defaults_of_the_models_are_those_of_the_file():
         ({"split": {"test": 0.5, "validation": 0.5}}, r"must leave rows to train on .* but got 0.5 \+ 0.5"),
         ({"data": DATA | {"task": "clustering"}}, r"data.task must be 'classification' or 'regression'"),
         ({"data": DATA | {"ignore": ["label"]}}, r"data.ignore must not hold the target, but got 'label'"),
-        ({"data": {"path": "x"}}, r"data.target is missing. Set it to the column to predict"),
+        (
+            {"data": {"path": "x", "task": "regression"}},
+            r"data.target is missing. Set it to the column to predict",
+        ),
+        ({"data": {"path": "x"}}, r"data.task is missing. Set it to one of classification, regression"),
         ({"determinism": {"level": "total"}}, r"determinism.level must be 'strict', 'portable' or 'fast'"),
         ({"cleanup": None}, r"cleanup must be"),
     ],

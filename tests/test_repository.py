@@ -64,17 +64,19 @@ WITHOUT_RESULTS = {"console", "errors", "paths", "scores", "scratch", "execution
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
 def test_dvc_depends_on_every_module_that_a_stage_imports(stage):
-    reached, queue = set(), sorted((PACKAGE / stage).glob("*.py"))
+    reached, queue = set(), sorted((PACKAGE / stage).rglob("*.py"))
     while queue:
         for name in imports(queue.pop()):
             top = name.split(".")[1] if name.startswith("pipeline.") else stage
             if top in {*WITHOUT_RESULTS, *reached, stage}:
                 continue
             reached.add(top)
-            queue += [PACKAGE / f"{top}.py"] if (PACKAGE / f"{top}.py").exists() else []
+            single = PACKAGE / f"{top}.py"
+            queue += [single] if single.exists() else sorted((PACKAGE / top).rglob("*.py"))
     deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["deps"]
     code = {dep for dep in deps if dep.startswith("pipeline/")}
-    assert code == {f"pipeline/{stage}", *(f"pipeline/{name}.py" for name in reached)}
+    files = {name: f"{name}.py" if (PACKAGE / f"{name}.py").exists() else name for name in reached}
+    assert code == {f"pipeline/{stage}", *(f"pipeline/{name}" for name in files.values())}
 
 
 def test_only_tracking_and_the_served_model_talk_to_mlflow():

@@ -31,7 +31,6 @@ def run(params: Params) -> None:
     fresh_folder(paths.PLOTS)
     if schema["task"] == "classification":
         probabilities = servable.class_probabilities(outputs)
-        arrays["n_classes"] = np.asarray(len(schema["classes"]))
         scores = {"model": classification_metrics(y, probabilities)}
         plot_classification(paths.PLOTS, y, probabilities, schema["classes"])
     else:
@@ -39,9 +38,7 @@ def run(params: Params) -> None:
         scores = {"model": regression_metrics(y, predicted)}
         plot_regression(paths.PLOTS, y, predicted)
     if params.evaluate.baselines:
-        scores |= baseline_metrics(
-            schema["task"], arrays, with_validation=params.search.refit, seed=params.seed
-        )
+        scores |= baseline_metrics(schema, arrays, with_validation=params.search.refit, seed=params.seed)
     plot_search(paths.PLOTS, trials, summary["objective"], summary["direction"])
     write_json(paths.METRICS, scores)
     write_json(

@@ -1,5 +1,6 @@
 """The servable model folder: everything that turns raw rows into predictions, and nothing else."""
 
+import base64
 import json
 import shutil
 from pathlib import Path
@@ -14,7 +15,7 @@ from pipeline.files import fresh_folder, write_json, write_whole
 from pipeline.params import Params
 
 # What serving needs besides MLflow; versions are those that trained the model.
-_SERVING_PACKAGES = ("keras", "numpy", "pandas", "scikit-learn", "skops", "tensorflow")
+_SERVING_PACKAGES = ("keras", "numpy", "pandas", "pillow", "scikit-learn", "skops", "tensorflow")
 _EXAMPLE_ROWS = 3
 
 
@@ -32,8 +33,10 @@ def write_bundle(
     """
     fresh_folder(folder)
     shutil.copyfile(network, folder / "network.keras")
-    shutil.copyfile(preprocessor, folder / "preprocessor.skops")
-    shutil.copyfile(servable.__file__, folder / "servable.py")
+    if preprocessor.exists():
+        shutil.copyfile(preprocessor, folder / "preprocessor.skops")
+    code = Path(servable.__file__).parent
+    shutil.copytree(code, folder / code.name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(Path(__file__).with_name("pyfunc.py"), folder / "pyfunc.py")
     served = {key: value for key, value in schema.items() if key != "features"}
     write_json(folder / "schema.json", served | {"batch_size": params.export.batch_size})
@@ -41,11 +44,24 @@ def write_bundle(
     versions = numeric_environment(params.determinism)["packages"]
     requirements = "".join(f"{name}=={versions[name]}\n" for name in _SERVING_PACKAGES)
     write_whole(folder / "requirements.txt", requirements.encode())
-    files = {path.name: digest_file(path) for path in sorted(folder.iterdir())}
+    files = {path.relative_to(folder).as_posix(): digest_file(path)
+             for path in sorted(folder.rglob("*")) if path.is_file()}  # fmt: skip
     write_json(folder / servable.MANIFEST, {"files": files})
 
 
 def input_example(rows: pd.DataFrame, schema: dict[str, Any]) -> dict[str, Any]:
-    """Give a few rows as `columns` and `data`, numbers as numbers and missing values as null."""
-    typed = servable.typed_rows(rows.head(_EXAMPLE_ROWS), schema)
-    return json.loads(typed.to_json(orient="split", index=False, double_precision=15))
+    """Give a few rows as `columns` and `data`: missing values as null, images in Base64."""
+    shown, missing = rows.head(_EXAMPLE_ROWS), frozenset(schema["missing"])
+    cells = {}
+    for column in schema["columns"]:
+        values = shown[column["name"]]
+        match column["type"]:
+            case "image":
+                cells[column["name"]] = values.map(lambda image: base64.b64encode(image).decode())
+            case "numeric":
+                cells[column["name"]] = servable.numbers(values, missing)
+            case "categorical":
+                cells[column["name"]] = servable.categories(values, missing)
+            case _:
+                cells[column["name"]] = values.astype("str")
+    return json.loads(pd.DataFrame(cells).to_json(orient="split", index=False, double_precision=15))

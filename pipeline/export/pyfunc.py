@@ -1,6 +1,7 @@
 """The MLflow model, logged as this code: `mlflow.pyfunc.load_model` runs it, unpickling nothing."""
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,15 @@ class RawRowsModel(mlflow.pyfunc.PythonModel):
     def load_context(self, context: Any) -> None:
         """Load the model folder with the code that was exported with it."""
         folder = Path(context.artifacts["model"])
-        spec = importlib.util.spec_from_file_location("encore_servable", folder / "servable.py")
+        name, code = "encore_servable", folder / "servable" / "__init__.py"
+        spec = importlib.util.spec_from_file_location(
+            name, code, submodule_search_locations=[str(code.parent)]
+        )
         if spec is None or spec.loader is None:
-            raise FileNotFoundError(f"{folder / 'servable.py'} is missing; log the model again")
+            raise FileNotFoundError(f"{code} is missing; log the model again")
         servable = importlib.util.module_from_spec(spec)
+        # The package imports its own modules by this name.
+        sys.modules[name] = servable
         spec.loader.exec_module(servable)
         self._model = servable.load(folder)
 

@@ -1,9 +1,11 @@
 """Preprocessing, fitted on the training rows only, and its file without pickle."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import skops.io
 from sklearn.compose import ColumnTransformer
@@ -11,10 +13,47 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from pipeline.determinism import numpy_generator
 from pipeline.files import in_order_of_mention, read_zip, rename_values, write_zip
+from pipeline.params import Params
+from pipeline.prepare.sources.opening import Joined
+from pipeline.prepare.validation import MANY_CATEGORIES
+from pipeline.servable.features import Features
+from pipeline.servable.rows import numeric_names, typed_rows
+from pipeline.servable.text import texts, tokens
 
-# Rarer categories of a column share one feature, so that a column of names cannot explode.
-MAX_CATEGORIES = 64
+# Medians, spreads and categories of more rows than this are the same to all that matters.
+_MAX_FITTED = 100_000
+
+
+def fit_features(
+    source: Joined, schema: dict[str, Any], train: np.ndarray, params: Params
+) -> tuple[Features, ColumnTransformer | None]:
+    """Fit what the kind of data needs on the training rows.
+
+    A table's preprocessor is returned as well, to be saved. A text's vocabulary becomes part of the
+    schema. Images need nothing fitted.
+    """
+    if schema["kind"] == "image":
+        return Features(schema), None
+    if schema["kind"] == "text":
+        schema["vocabulary"] = learn_vocabulary(source, schema, train, params.data.vocabulary_size)
+        return Features(schema), None
+    if len(train) > _MAX_FITTED:
+        drawn = numpy_generator(params.seed, "preprocessing").choice(train, _MAX_FITTED, replace=False)
+        train = np.sort(drawn)
+    parts = [typed_rows(chunk[chunk.index.isin(train)], schema) for chunk in source.chunks()]
+    preprocessor = fit_preprocessor(pd.concat(parts), schema)
+    return Features(schema, preprocessor), preprocessor
+
+
+def learn_vocabulary(source: Joined, schema: dict[str, Any], train: np.ndarray, size: int) -> list[str]:
+    """List the most frequent tokens of the training rows, most frequent first, ties by the alphabet."""
+    counts: Counter[str] = Counter()
+    for chunk in source.chunks():
+        for text in texts(chunk[chunk.index.isin(train)], schema):
+            counts.update(tokens(text, schema))
+    return sorted(counts, key=lambda token: (-counts[token], token))[:size]
 
 
 def fit_preprocessor(train: pd.DataFrame, schema: dict[str, Any]) -> ColumnTransformer:
@@ -22,7 +61,7 @@ def fit_preprocessor(train: pd.DataFrame, schema: dict[str, Any]) -> ColumnTrans
 
     A category never seen in training becomes the column's rare one, or all zeros.
     """
-    numeric = [column["name"] for column in schema["columns"] if column["type"] == "numeric"]
+    numeric = numeric_names(schema)
     categorical = [column["name"] for column in schema["columns"] if column["type"] == "categorical"]
     numbers = Pipeline(
         [
@@ -37,7 +76,7 @@ def fit_preprocessor(train: pd.DataFrame, schema: dict[str, Any]) -> ColumnTrans
                 "encode",
                 OneHotEncoder(
                     handle_unknown="infrequent_if_exist",
-                    max_categories=MAX_CATEGORIES,
+                    max_categories=MANY_CATEGORIES,
                     sparse_output=False,
                 ),
             ),

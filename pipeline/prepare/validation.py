@@ -1,195 +1,260 @@
-"""Checking the rows before anything is fitted: all problems in one message."""
+"""Checking what the first pass has shown, before anything is fitted: all problems in one message."""
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from pipeline.errors import DataError, several
 from pipeline.params import Params
-from pipeline.problems import nearest
-from pipeline.servable import RowsError, categories, numbers
+from pipeline.prepare.look import Look
+from pipeline.prepare.profiles import SHOWN, ImageColumn, TableColumn, TextColumn
 
-_SHOWN = 5
 # Below this share of texts a column of numbers is taken for a numeric column with mistakes in it.
 _FEW_TEXTS = 0.05
-# The header is line 1 of the file.
-_FIRST_LINE = 2
+# Categories of a column beyond which the rarer ones share a feature (features.py).
+MANY_CATEGORIES = 64
 
 
 @dataclass
 class Findings:
     """What a check found: problems stop the stage, notes do not."""
 
+    place: Callable[[int], str]
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def rows(self, rows: Iterable[int], n_rows: int) -> str:
+        """Name some rows' places in the user's file: `line 5, 11, …`."""
+        places = [self.place(row) for row in list(rows)[:SHOWN]]
+        first = places[0].rpartition(" ")[0]
+        if first and all(place.startswith(f"{first} ") for place in places):
+            places[1:] = [place.removeprefix(f"{first} ") for place in places[1:]]
+        return ", ".join(places) + (", …" if n_rows > len(places) else "")
 
-def check_table(raw: pd.DataFrame, params: Params) -> tuple[dict[str, Any], Findings]:
-    """Check raw rows and settle every column's type.
+    def cells(self, cells: dict[int, str], n_rows: int) -> str:
+        """Name some rows' places with what they hold."""
+        texts = ", ".join(map(repr, sorted(set(cells.values()))))
+        return f"{self.rows(cells, n_rows)}: {texts}"
 
-    Returns the schema (task, target, columns with types, missing texts, classes) and what was
-    found. Raises DataError with all problems in one message.
+
+def check(look: Look, params: Params, place: Callable[[int], str]) -> tuple[dict[str, Any], Findings]:
+    """Check the columns and settle their types; `place` says where in the user's file a row is.
+
+    Returns the schema (kind, task, target, columns with types, missing texts, classes) and what
+    was found. Raises DataError with all problems in one message.
     """
-    found = Findings()
-    _check_names(raw, params, found)
-    if found.problems:
-        raise DataError(several(found.problems))
-    missing = frozenset(params.data.missing)
-    names = [name for name in raw.columns if name not in {params.data.target, *params.data.ignore}]
-    columns = [{"name": name, "type": _column_type(raw[name], missing, params, found)} for name in names]
-    for column in columns:
-        _check_column(raw[column["name"]], column["type"], missing, found)
+    found = Findings(place)
+    data = params.data
+    if look.n_rows < math.ceil(1 / min(params.split.test, params.split.validation)) + 1:
+        found.problems.append(f"must have enough rows to split, but got {look.n_rows}. Add rows.")
+    columns = []
+    for name, profile in look.profiles.items():
+        match profile:
+            case TextColumn():
+                _check_text(profile, found)
+            case ImageColumn():
+                _check_images(profile, found)
+            case TableColumn():
+                kind = _column_type(profile, params, found)
+                _check_column(profile, kind, found)
+                if look.n_equal_target[name] == look.n_rows:
+                    found.notes.append(
+                        f"column {name!r} holds the target in every row. A model will only copy it: add "
+                        "it to data.ignore, unless it is known before the target is."
+                    )
+        columns.append({"name": name, "type": data.kind if data.kind != "structured" else kind})
     schema: dict[str, Any] = {
-        "task": params.data.task,
-        "target": params.data.target,
+        "kind": data.kind,
+        "task": data.task,
+        "target": look.target,
         "columns": columns,
-        "missing": sorted(missing),
+        "missing": sorted(data.missing),
     }
-    if params.data.task == "classification":
-        schema["classes"] = _check_labels(raw, params, missing, found)
-    else:
-        _check_values(raw[params.data.target], missing, found)
+    if data.kind == "image":
+        schema |= {"image_size": data.image_size, "channels": data.channels}
+    if data.kind == "text":
+        schema |= {name: getattr(data, name) for name in ("text_length", "lowercase", "keep_punctuation")}
+    if data.task == "classification":
+        schema["classes"] = sorted(look.classes)
+    _check_target(look, params, found)
+    if look.order_missing:
+        key = "group" if params.split.group else "time"
+        found.problems.append(
+            f"split.{key}: column {getattr(params.split, key)!r} must have a "
+            f"{'value' if key == 'group' else 'number or an ISO date'} in every row, but "
+            f"{look.order_missing} have none. Fill or remove these rows."
+        )
     if found.problems:
-        raise DataError(several([f"{params.data.path}: {problem}" for problem in found.problems]))
+        raise DataError(several([f"{data.path}: {problem}" for problem in found.problems]))
     return schema, found
 
 
-def _check_names(raw: pd.DataFrame, params: Params, found: Findings) -> None:
-    known = list(raw.columns)
-    places = {"data.target": [params.data.target], "data.ignore": params.data.ignore,
-              "data.types": list(params.data.types)}  # fmt: skip
-    found.problems += [
-        f"params.yaml: {place} names {name!r}, which is not a column of {params.data.path}. "
-        f"{nearest(name, known)}"
-        for place, names in places.items()
-        for name in names
-        if name not in known
-    ]
-    if not found.problems and set(known) <= {params.data.target, *params.data.ignore}:
-        found.problems.append(
-            f"{params.data.path} must have a column to predict from, but all are ignored. "
-            "Shorten data.ignore in params.yaml."
-        )
-    if len(raw) < math.ceil(1 / min(params.split.test, params.split.validation)) + 1:
-        found.problems.append(
-            f"{params.data.path} must have enough rows to split, but got {len(raw)}. Add rows."
-        )
-
-
-def _column_type(values: pd.Series, missing: frozenset[str], params: Params, found: Findings) -> str:
-    """Settle a column's type: as declared, else numeric where every text is a number."""
-    name = str(values.name)
-    if name in params.data.types:
-        return params.data.types[name]
-    texts = categories(values, missing)
-    is_text = texts.notna() & pd.to_numeric(texts, errors="coerce").isna()
-    if not is_text.any():
+def _column_type(column: TableColumn, params: Params, found: Findings) -> str:
+    """Settle a column's type: as declared, else numeric or date where every text is one."""
+    if column.name in params.data.types:
+        return params.data.types[column.name]
+    if not column.n_texts:
         return "numeric"
-    if is_text.sum() < _FEW_TEXTS * texts.notna().sum():
-        distinct = sorted(set(texts[is_text]))
+    if column.n_texts < _FEW_TEXTS * (column.n_numbers + column.n_texts):
         found.problems.append(
-            f"column {name!r} holds numbers, but got text in {int(is_text.sum())} rows "
-            f"({_lines(is_text)}: {', '.join(map(repr, distinct[:_SHOWN]))}). If that stands for a "
-            "missing value, add it to data.missing; else mend the rows, or declare the column "
+            f"column {column.name!r} holds numbers, but got text in {column.n_texts} rows "
+            f"({found.cells(column.texts, column.n_texts)}). If that stands for a missing value, add it to "
+            "data.missing; else mend the rows, or declare the column categorical in data.types."
+        )
+        return "numeric"
+    n_not_dates = column.n_texts - column.n_dates
+    if not column.n_numbers and not n_not_dates:
+        return "date"
+    if not column.n_numbers and n_not_dates < _FEW_TEXTS * column.n_texts:
+        found.problems.append(
+            f"column {column.name!r} holds dates, but got something else in {n_not_dates} rows "
+            f"({found.cells(column.not_dates, n_not_dates)}). Mend the rows, or declare the column "
             "categorical in data.types."
         )
-        return "numeric"
+    elif column.n_numbers:
+        found.notes.append(
+            f"column {column.name!r} mixes {column.n_numbers} numbers and {column.n_texts} texts "
+            f"({found.cells(column.texts, column.n_texts)}): it is taken as categorical."
+        )
     return "categorical"
 
 
-def _check_column(values: pd.Series, kind: str, missing: frozenset[str], found: Findings) -> None:
-    name = values.name
-    try:
-        read = numbers(values, missing) if kind == "numeric" else categories(values, missing)
-    except RowsError as error:
+def _check_column(column: TableColumn, kind: str, found: Findings) -> None:
+    name = column.name
+    wrong = {"numeric": (column.n_texts, column.texts, "numbers"),
+             "date": (column.n_numbers + column.n_texts - column.n_dates, column.not_dates,
+                      "dates such as 2026-11-21")}  # fmt: skip
+    n_wrong, cells, what = wrong.get(kind, (0, {}, ""))
+    if n_wrong:
         if not any(f"column {name!r} holds" in problem for problem in found.problems):
-            found.problems.append(f"{error}. Mend the rows, or change data.types.")
+            shown = f" ({found.cells(cells, n_wrong)})" if cells else ""
+            found.problems.append(
+                f"column {name!r} must hold {what}, but got something else in {n_wrong} rows{shown}. Mend "
+                "the rows, or change data.types."
+            )
         return
-    n_distinct = read.nunique()
-    if n_distinct == 0:
-        found.problems.append(
-            f"column {name!r} has no value in any row. Add it to data.ignore in params.yaml."
-        )
-    elif n_distinct == 1 and not read.isna().any():
-        found.problems.append(
-            f"column {name!r} has the same value in every row ({read.tolist()[0]!r}). "
-            "Add it to data.ignore in params.yaml."
-        )
-    if kind == "numeric" and np.isinf(read).any():
+    _check_constant(column, found)
+    if kind == "numeric" and column.n_infinite:
         found.problems.append(
             f"column {name!r} must hold finite numbers, but got infinity "
-            f"({_lines(np.isinf(read))}). Mend the rows, or add the text to data.missing."
+            f"({found.rows(column.infinite, column.n_infinite)}). Mend the rows, or add the text to "
+            "data.missing."
         )
-    elif n_distinct == len(read) > _SHOWN and _looks_like_id(read, kind):
+    elif _looks_like_id(column, kind):
         found.notes.append(
             f"column {name!r} has another value in every row, like a row number or an id. "
             "If it is one, add it to data.ignore: a model can only learn it by heart."
         )
-
-
-def _looks_like_id(read: pd.Series, kind: str) -> bool:
-    if kind == "categorical":
-        return True
-    ordered = np.sort(read.to_numpy())
-    return bool(np.all(np.diff(ordered) == 1))
-
-
-def _check_labels(raw: pd.DataFrame, params: Params, missing: frozenset[str], found: Findings) -> list[str]:
-    target = categories(raw[params.data.target], missing)
-    _check_no_gaps(target, found)
-    counts = target.value_counts()
-    classes = sorted(counts.index)
-    if len(classes) < 2:
-        found.problems.append(
-            f"target {target.name!r} must have at least two classes, but got {classes}. "
-            "Check data.target, or set data.task to regression."
+    elif kind == "categorical" and len(column.counts) > MANY_CATEGORIES:
+        found.notes.append(
+            f"column {name!r} has {len(column.counts)} categories: the {MANY_CATEGORIES - 1} most frequent "
+            "have a feature each, the others share one."
         )
-    needed = math.ceil(1 / min(params.split.test, params.split.validation))
-    rare = counts[counts < needed] if params.split.stratify else counts[counts < 1]
-    if len(rare) > max(_SHOWN, len(counts) // 2):
+
+
+def _check_constant(column: TableColumn, found: Findings) -> None:
+    name = column.name
+    if column.n_missing == column.n_rows:
         found.problems.append(
-            f"target {target.name!r} has {len(counts)} classes and {len(rare)} of them in fewer "
-            f"than {needed} rows. Is it a number to estimate? Then set data.task to regression."
+            f"column {name!r} has no value in any row. Add it to data.ignore in params.yaml."
         )
+    elif not column.n_missing:
+        only: Any = None
+        if not column.n_texts and column.minimum == column.maximum:
+            only = column.minimum
+        elif not column.n_numbers and len(column.counts) == 1:
+            (only,) = column.counts
+        if only is not None:
+            found.problems.append(
+                f"column {name!r} has the same value in every row ({only!r}). "
+                "Add it to data.ignore in params.yaml."
+            )
+
+
+def _looks_like_id(column: TableColumn, kind: str) -> bool:
+    n_values = column.n_rows - column.n_missing
+    if not column.distinct or n_values != column.n_rows or n_values <= SHOWN:
+        return False
+    if kind == "numeric":
+        return column.whole and column.maximum - column.minimum == n_values - 1
+    return kind == "categorical" and not column.n_numbers
+
+
+def _check_text(column: TextColumn, found: Findings) -> None:
+    name = column.name
+    if column.n_other:
+        found.problems.append(
+            f"column {name!r} must hold text, but got something else in {column.n_other} rows "
+            f"({found.cells(column.other, column.n_other)}). Check data.column."
+        )
+    elif column.n_numbers > column.n_rows / 2:
+        found.problems.append(
+            f"column {name!r} must hold text, but {column.n_numbers} of {column.n_rows} rows hold a number. "
+            "Check data.column, or set data.kind to structured."
+        )
+    if column.n_empty:
+        found.problems.append(
+            f"column {name!r} must have a text in every row, but {column.n_empty} have none "
+            f"({found.rows(column.empty, column.n_empty)}). Fill or remove these rows."
+        )
+    if column.n_words <= column.n_rows - column.n_empty and not column.n_numbers and not column.n_other:
+        found.notes.append(
+            f"column {name!r} holds one word a row. A column of categories belongs in a table "
+            "(data.kind: structured)."
+        )
+
+
+def _check_images(column: ImageColumn, found: Findings) -> None:
+    if column.n_missing:
+        found.problems.append(
+            f"column {column.name!r} must name image files inside the table's folder, but "
+            f"{column.n_missing} rows do not ({found.cells(column.missing, column.n_missing)}). Correct the "
+            "paths: they start at the folder of the table."
+        )
+    if column.n_broken:
+        shown = "; ".join(f"{found.place(row)}: {why}" for row, why in column.broken.items())
+        more = "; …" if column.n_broken > len(column.broken) else ""
+        found.problems.append(
+            f"must hold whole PNG, JPEG or BMP images, but {column.n_broken} cannot be read ({shown}{more}). "
+            "Replace or remove them."
+        )
+    if not column.n_missing and not column.n_broken and column.minimum == column.maximum:
+        found.problems.append(f"must hold images, but every pixel has the value {column.minimum}.")
+
+
+def _check_target(look: Look, params: Params, found: Findings) -> None:
+    labels = np.concatenate(look.labels)
+    if params.data.task == "regression":
+        if look.n_not_numbers:
+            found.problems.append(
+                f"target {look.target!r} must hold numbers, but got text in {look.n_not_numbers} rows "
+                f"({found.cells(look.not_numbers, look.n_not_numbers)}). Check data.target, or set data.task "
+                "to classification."
+            )
+            return
+        gaps = np.isnan(labels)
     else:
-        found.problems += [
-            f"class {name!r} of target {target.name!r} must have at least {needed} rows for a "
-            f"stratified split, but got {count}. Add rows, leave the class out, or set "
-            "split.stratify to false."
-            for name, count in rare.items()
-        ]
-    return classes
-
-
-def _check_values(values: pd.Series, missing: frozenset[str], found: Findings) -> None:
-    try:
-        target = numbers(values, missing)
-    except RowsError as error:
-        found.problems.append(f"{error}. Check data.target, or set data.task to classification.")
+        gaps = labels < 0
+    if gaps.any():
+        found.problems.append(
+            f"target {look.target!r} must have a value in every row, but {int(gaps.sum())} have none "
+            f"({found.rows(np.flatnonzero(gaps), int(gaps.sum()))}). Fill or remove these rows."
+        )
+    if params.data.task == "classification":
+        if len(look.classes) < 2:
+            found.problems.append(
+                f"target {look.target!r} must have at least two classes, but got {sorted(look.classes)}. "
+                "Check data.target, or set data.task to regression."
+            )
         return
-    _check_no_gaps(target, found)
-    if np.isinf(target).any():
+    infinite = np.isinf(labels)
+    if infinite.any():
         found.problems.append(
-            f"target {target.name!r} must hold finite numbers, but got infinity "
-            f"({_lines(np.isinf(target))}). Mend the rows."
+            f"target {look.target!r} must hold finite numbers, but got infinity "
+            f"({found.rows(np.flatnonzero(infinite), int(infinite.sum()))}). Mend the rows."
         )
-    if target.nunique() < 2:
-        found.problems.append(f"target {target.name!r} has the same value in every row.")
-
-
-def _check_no_gaps(target: pd.Series, found: Findings) -> None:
-    if target.isna().any():
-        found.problems.append(
-            f"target {target.name!r} must have a value in every row, but {int(target.isna().sum())} "
-            f"have none ({_lines(target.isna())}). Fill or remove these rows."
-        )
-
-
-def _lines(wrong: pd.Series) -> str:
-    """Name the file's first lines where `wrong` is true."""
-    lines = [str(index + _FIRST_LINE) for index in np.flatnonzero(wrong.reset_index(drop=True))]
-    more = ", …" if len(lines) > _SHOWN else ""
-    return f"line {', '.join(lines[:_SHOWN])}{more}"
+    if np.nanmin(labels) == np.nanmax(labels):
+        found.problems.append(f"target {look.target!r} has the same value in every row.")

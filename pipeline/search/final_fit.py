@@ -9,7 +9,16 @@ from pipeline.determinism import seed_everything
 from pipeline.errors import ReplayError
 from pipeline.search.journal import Journal
 from pipeline.search.record import TrialRecord
-from pipeline.search.trial import Study, build, fit, run_trial, weights_digest
+from pipeline.search.trial import (
+    Study,
+    build,
+    fit,
+    hyperparameters_of,
+    input_moments,
+    normalise,
+    run_trial,
+    weights_digest,
+)
 
 
 def refit(study: Study, best: TrialRecord) -> keras.Model:
@@ -21,11 +30,12 @@ def refit(study: Study, best: TrialRecord) -> keras.Model:
     if best.best_epoch is None:
         raise ValueError("only a completed trial can be refitted")
     seed_everything(study.seed, "final fit")
-    model = build(study, _hyperparameters(best))
+    model = build(study, _hyperparameters(study, best))
     x, y = (
         np.concatenate([study.data[f"{name}_train"], study.data[f"{name}_validation"]]) for name in ("x", "y")
     )
-    fit(model, x, y, epochs=best.best_epoch + 1, batch_size=best.effective_batch_size)
+    normalise(model, input_moments(x))
+    fit(model, x, y, study.search, epochs=best.best_epoch + 1, batch_size=best.effective_batch_size)
     return model
 
 
@@ -41,7 +51,7 @@ def best_of_trial(study: Study, best: TrialRecord, journal: Journal) -> keras.Mo
         empty = {"space": [], "values": best.hyperparameters}
         _, weights = run_trial(study, best.number, empty)
     seed_everything(study.seed, "final fit")
-    model = build(study, _hyperparameters(best))
+    model = build(study, _hyperparameters(study, best))
     model.set_weights(weights)
     digest = weights_digest(model)
     if digest != best.weights:
@@ -57,5 +67,5 @@ def uncompiled(model: keras.Model) -> keras.Model:
     return keras.Model(model.inputs, model.outputs, name="network")
 
 
-def _hyperparameters(best: TrialRecord) -> keras_tuner.HyperParameters:
-    return keras_tuner.HyperParameters.from_config({"space": [], "values": best.hyperparameters})
+def _hyperparameters(study: Study, best: TrialRecord) -> keras_tuner.HyperParameters:
+    return hyperparameters_of(study, {"space": [], "values": best.hyperparameters})

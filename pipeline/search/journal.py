@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pipeline import paths
 from pipeline.console import warn
-from pipeline.digests import digest_code, digest_json
+from pipeline.digests import digest_code, digest_json, digest_tree
 from pipeline.errors import ReplayError, SearchError
 from pipeline.files import write_json, write_whole
 from pipeline.params import Params
@@ -19,12 +19,15 @@ from pipeline.search.record import TrialRecord
 # Settings that decide how many trials there are or what follows them, never what one is.
 _NOT_OF_A_TRIAL = {
     "max_trials", "max_minutes", "patience_trials", "max_consecutive_failures", "min_successful_trials",
-    "refit", "tensorboard", "warm_start", "warm_start_top",
+    "refit", "tensorboard", "warm_start", "warm_start_top", "pretrained",
 }  # fmt: skip
 _HERE = Path(__file__).parent
 # The code whose syntax is part of every trial.
 TRAINING_CODE = [
-    *(_HERE / name for name in ("task.py", "trial.py", "callbacks.py", "proposals.py", "schedule.py")),
+    *(
+        _HERE / name
+        for name in ("task.py", "trial.py", "callbacks.py", "proposals.py", "schedule.py", "space.py")
+    ),
     _HERE.parent / "determinism.py",
 ]
 
@@ -33,10 +36,13 @@ def journal_inputs(
     params: Params, prepared_digest: str, environment: dict[str, Any], warm_start: list[dict[str, Any]]
 ) -> dict[str, str]:
     """Digest all that may change a trial, kind by kind."""
+    settings = params.search
     recipe = {
         "seed": params.seed,
-        "search": params.search.model_dump(exclude=_NOT_OF_A_TRIAL),
+        "search": settings.model_dump(exclude=_NOT_OF_A_TRIAL),
         "warm_start": warm_start,
+        # The weights' bytes count, wherever they are.
+        "pretrained": settings.pretrained and digest_tree(Path(settings.pretrained)),
     }
     return {
         "data": prepared_digest,

@@ -22,7 +22,6 @@ from pipeline.files import (
     write_zip,
 )
 from pipeline.params import Params
-from pipeline.search.final_fit import uncompiled
 from pipeline.search.journal import TRAINING_CODE
 from pipeline.search.record import TrialRecord
 from pipeline.search.trial import weights_digest
@@ -54,7 +53,7 @@ def write_outputs(found: Searched, model: keras.Model, predictions: np.ndarray, 
     write_json(paths.SPACE, found.space)
     write_json(paths.NUMERIC_ENVIRONMENT, found.environment)
     np.save(paths.LIVE_PREDICTIONS, predictions)
-    save_network(uncompiled(model), paths.NETWORK)
+    save_network(model, paths.NETWORK)
     write_json(
         paths.SEARCH_SUMMARY,
         {
@@ -88,8 +87,8 @@ def write_outputs(found: Searched, model: keras.Model, predictions: np.ndarray, 
 
 def code_digests() -> dict[str, str]:
     """Digest, one by one, the modules whose code can change a model's weights."""
-    files = {*TRAINING_CODE, _PACKAGE / "search" / "final_fit.py", _PACKAGE / "servable.py"}
-    files |= set((_PACKAGE / "prepare").glob("*.py"))
+    files = {*TRAINING_CODE, _PACKAGE / "search" / "final_fit.py"}
+    files |= {path for room in ("prepare", "servable") for path in (_PACKAGE / room).rglob("*.py")}
     return {path.relative_to(_PACKAGE).as_posix(): digest_code([path]) for path in sorted(files)}
 
 

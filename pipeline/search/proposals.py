@@ -10,7 +10,9 @@ from autokeras.engine.tuner import AutoTuner
 from keras_tuner.src.engine.trial import TrialStatus
 
 from pipeline.determinism import derive_seed, seed_everything
+from pipeline.params import Search
 from pipeline.search.record import TrialRecord
+from pipeline.search.space import NarrowedHyperParameters, Narrowing, local_weights
 
 
 class Exhausted(Exception):  # noqa: N818 - a signal, not an error
@@ -35,13 +37,14 @@ class Proposer:
         tuner: AutoTuner,
         network: bytes,
         seed: int,
-        lookahead: int,
+        settings: Search,
         warm_start: Sequence[dict[str, Any]] = (),
     ) -> None:
         self._oracle = tuner.oracle
         self._seed = seed
-        self._lookahead = lookahead
-        self._warm_start = warm_start
+        self._lookahead = settings.lookahead
+        narrowing = Narrowing(settings)
+        self._warm_start = [narrowing.fit(values) for values in warm_start]
         self._oracle.verbose = 0
         # The schedule counts trials. An oracle that did would pad trial ids to that number's
         # width, and Hyperband's hyperparameters hold trial ids.
@@ -50,9 +53,10 @@ class Proposer:
         self._oracle.max_consecutive_failed_trials = sys.maxsize
         self._fill_before_recording()
         self._ids: dict[int, str] = {}
-        space = self._oracle.get_space()
+        space = NarrowedHyperParameters.load(self._oracle.get_space().get_config(), narrowing)
         seed_everything(seed, "space")
-        pickle.loads(network).build(space)
+        with local_weights(settings.pretrained):
+            pickle.loads(network).build(space)
         self._oracle.update_space(space)
 
     def _fill_before_recording(self) -> None:

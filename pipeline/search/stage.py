@@ -15,16 +15,18 @@ from pipeline.files import read_json, require
 from pipeline.params import Params
 from pipeline.scratch import prune, remove
 from pipeline.search.budget import Budget
-from pipeline.search.final_fit import best_of_trial, refit
+from pipeline.search.final_fit import best_of_trial, refit, uncompiled
 from pipeline.search.journal import Journal, journal_inputs
+from pipeline.search.outline import outline
 from pipeline.search.outputs import Searched, write_outputs
 from pipeline.search.preload import freeze
 from pipeline.search.progress import SearchProgress
 from pipeline.search.proposals import Proposer
 from pipeline.search.record import TrialRecord
 from pipeline.search.schedule import ranking, run_trials
+from pipeline.search.space import check_space
 from pipeline.search.task import build_tuner, network_targets
-from pipeline.search.trial import Study
+from pipeline.search.trial import Study, input_moments
 from pipeline.search.warm_start import read_warm_start
 from pipeline.search.workers import workers
 
@@ -38,6 +40,8 @@ def run(params: Params) -> None:
     schema = read_json(paths.SCHEMA, made_by="prepare")
     with np.load(require(paths.ARRAYS, made_by="prepare"), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
+    if params.search.space or params.search.pretrained:
+        check_space(outline(params), params.search)
     environment = numeric_environment(params.determinism)
     warm_start = read_warm_start(params.search)
     # Not read from prepare's own record: what is digested is what trials will see.
@@ -50,7 +54,9 @@ def run(params: Params) -> None:
 
     study, records, space = _search(params, schema, arrays, journal, budget, warm_start)
     best = records[ranking(records, params.search)[0]]
-    model = _fit_best(study, best, journal)
+    # Without its training settings, as it is saved: several steps in one call (trial.fit) would change
+    # the last bits of a convolution's predictions.
+    model = uncompiled(_fit_best(study, best, journal))
     predictions = model.predict(arrays["x_test"], batch_size=params.export.batch_size, verbose=0)
     found = Searched(records, best, space, budget.cut, environment, inputs, journal.folder.name)
     write_outputs(found, model, predictions, params)
@@ -72,9 +78,10 @@ def _search(
     paths.TUNERS.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=paths.TUNERS))
     try:
-        tuner, network = build_tuner(schema["task"], data, settings, params.seed, folder)
-        study = Study(network, data, settings, params.seed, params.determinism.level == "strict", logs)
-        proposer = Proposer(tuner, network, params.seed, settings.lookahead, warm_start)
+        tuner, network = build_tuner(schema, data, settings, params.seed, folder)
+        strict = params.determinism.level == "strict"
+        study = Study(network, data, settings, params.seed, strict, input_moments(data["x_train"]), logs)
+        proposer = Proposer(tuner, network, params.seed, settings, warm_start)
         with SearchProgress(settings) as progress, workers(study, params.determinism) as submit:
             records = run_trials(proposer, submit, journal, budget, settings, progress.on_end)
     finally:

@@ -10,7 +10,6 @@ import keras
 import keras_tuner
 import numpy as np
 import tensorflow as tf
-from autokeras.engine.tuner import AutoTuner
 from tensorflow.python.framework import ops
 
 from pipeline.determinism import seed_everything
@@ -18,9 +17,12 @@ from pipeline.digests import digest_weights
 from pipeline.params import Search
 from pipeline.search.callbacks import BestWeights, watchers
 from pipeline.search.record import TrialRecord, failure
+from pipeline.search.space import NarrowedHyperParameters, Narrowing, local_weights
 
 # AutoKeras's own threshold for an improvement (autokeras 3.0.0, engine/tuner.py, search).
 _MIN_DELTA = 1e-4
+# Rows of pixels or features that are summed up at once.
+_CHUNK = 65_536
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Study:
     search: Search
     seed: int
     strict: bool
+    # Mean and variance of the training inputs' last axis, where networks normalise them.
+    moments: tuple[np.ndarray, np.ndarray] | None = None
     tensorboard: str | None = None  # a folder for logs, which never change a result
 
 
@@ -46,7 +50,8 @@ class NotFiniteError(Exception):
 def build(study: Study, hyperparameters: keras_tuner.HyperParameters) -> keras.Model:
     """Build and compile the network of some hyperparameters, from a clean Keras session."""
     _forget_networks()
-    return pickle.loads(study.network).build(hyperparameters)
+    with local_weights(study.search.pretrained):
+        return pickle.loads(study.network).build(hyperparameters)
 
 
 def _forget_networks() -> None:
@@ -63,13 +68,51 @@ def _forget_networks() -> None:
     gc.collect()
 
 
-def fit(model: keras.Model, x: np.ndarray, y: np.ndarray, **arguments: Any) -> keras.callbacks.History:
-    """Adapt the network's normalisation to `x` and train it."""
-    AutoTuner.adapt(model, x)
+def hyperparameters_of(study: Study, config: dict[str, Any]) -> keras_tuner.HyperParameters:
+    """Read KerasTuner's configuration of hyperparameters, to be narrowed as params say."""
+    return NarrowedHyperParameters.load(config, Narrowing(study.search))
+
+
+def input_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Compute mean and variance over all axes but the last, in float64 and a chunk at a time.
+
+    Keras's `adapt` does so in every trial, and makes a float copy of all images for it. Token
+    numbers (int32) have none.
+    """
+    if x.dtype == np.int32:
+        return None
+    rows = x.reshape(-1, x.shape[-1])
+    chunks = [rows[first : first + _CHUNK] for first in range(0, len(rows), _CHUNK)]
+    mean = sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks) / len(rows)
+    squares = sum(np.square(chunk - mean, dtype=np.float64).sum(axis=0) for chunk in chunks)
+    return np.asarray(mean), np.asarray(squares / len(rows))
+
+
+def normalise(model: keras.Model, moments: tuple[np.ndarray, np.ndarray] | None) -> None:
+    """Give a network's normalisation layers their mean and variance: all stand right behind the input."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization) and moments is not None:
+            layer.adapt_mean.assign(moments[0])
+            layer.adapt_variance.assign(moments[1])
+            layer.finalize_state()
+
+
+def fit(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, settings: Search, **arguments: Any
+) -> keras.callbacks.History:
+    """Train a network, with rare classes weighed up where the settings say so."""
     # Several steps in one call give the same bits; worth its tracing only where steps are many.
     n_steps = -(-len(x) // arguments["batch_size"])
     model.steps_per_execution = 16 if n_steps >= 128 else 1
-    return model.fit(x, y, verbose=0, **arguments)
+    weights = class_weights(y) if settings.class_weights else None
+    return model.fit(x, y, verbose=0, class_weight=weights, **arguments)
+
+
+def class_weights(y: np.ndarray) -> dict[int, float]:
+    """Weigh classes by n_rows / (n_classes * rows of the class), as scikit-learn's `balanced` does."""
+    codes = y[:, 0].astype(int) if y.shape[1] == 1 else y.argmax(axis=1)
+    counts = np.bincount(codes, minlength=max(2, y.shape[1]))
+    return {code: float(len(y) / (len(counts) * max(1, count))) for code, count in enumerate(counts)}
 
 
 def run_trial(study: Study, number: int, config: dict[str, Any]) -> tuple[TrialRecord, list[np.ndarray]]:
@@ -79,7 +122,7 @@ def run_trial(study: Study, number: int, config: dict[str, Any]) -> tuple[TrialR
     An error, a loss that is not finite or a network too large makes a FAILED record, never an
     exception.
     """
-    hyperparameters = keras_tuner.HyperParameters.from_config(config)
+    hyperparameters = hyperparameters_of(study, config)
     known = len(hyperparameters.space)
     proposal = dict(hyperparameters.values)
     batch_size = study.search.batch_size
@@ -125,10 +168,12 @@ def _train(
         )
     logs = f"{study.tensorboard}/trial-{number:03d}" if study.tensorboard else None
     best = BestWeights(settings.objective, settings.direction)
+    normalise(model, study.moments)
     history = fit(
         model,
         study.data["x_train"],
         study.data["y_train"],
+        settings,
         validation_data=(study.data["x_validation"], study.data["y_validation"]),
         batch_size=batch_size,
         # Hyperband gives a trial its own number of epochs. A promoted trial starts anew instead

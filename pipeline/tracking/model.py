@@ -1,5 +1,6 @@
 """Logging the servable model to a run, once for each model digest."""
 
+import base64
 import json
 import tempfile
 from pathlib import Path
@@ -14,7 +15,6 @@ def log_model(client: Any, run_id: str, folder: Path, schema: dict[str, Any], di
     if found.data.tags.get(_DIGEST_TAG) == digest:
         return
     import mlflow
-    import pandas as pd
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
     from mlflow.models import Model, ModelSignature
 
@@ -36,7 +36,7 @@ def log_model(client: Any, run_id: str, folder: Path, schema: dict[str, Any], di
             python_model=str(folder / "pyfunc.py"),
             artifacts={"model": str(folder)},
             signature=ModelSignature(inputs=inputs, outputs=outputs),
-            input_example=pd.DataFrame(example["data"], columns=example["columns"]),
+            input_example=_example(example, schema),
             pip_requirements=[f"mlflow=={mlflow.__version__}", *requirements],
         )
         client.log_model_artifacts(logged.model_id, str(path))
@@ -45,12 +45,25 @@ def log_model(client: Any, run_id: str, folder: Path, schema: dict[str, Any], di
     client.set_tag(run_id, _DIGEST_TAG, digest)
 
 
+def _example(example: dict[str, Any], schema: dict[str, Any]) -> Any:
+    import pandas as pd
+
+    rows = pd.DataFrame(example["data"], columns=example["columns"])
+    for column in schema["columns"]:
+        if column["type"] == "image":
+            rows[column["name"]] = rows[column["name"]].map(base64.b64decode)
+    return rows
+
+
 def _signature(schema: dict[str, Any]) -> tuple[Any, Any]:
-    """Declare every column optional, and numbers double: MLflow would refuse a missing integer."""
+    """Declare a table's columns optional, and numbers double: MLflow would refuse a missing integer."""
     from mlflow.types import ColSpec, Schema
 
-    kinds = {"numeric": "double", "categorical": "string"}
-    inputs = [ColSpec(kinds[c["type"]], c["name"], required=False) for c in schema["columns"]]
+    kinds = {"numeric": "double", "image": "binary"}
+    optional = schema["kind"] == "structured"
+    inputs = [
+        ColSpec(kinds.get(c["type"], "string"), c["name"], required=not optional) for c in schema["columns"]
+    ]
     if schema["task"] == "regression":
         outputs = [ColSpec("double", "prediction")]
     else:

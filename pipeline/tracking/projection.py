@@ -69,7 +69,16 @@ def _copy_artifacts(
     """Copy what a run keeps, in the project's own layout: `compare` reads both alike."""
     artifacts = execution.folder / "artifacts"
     shutil.rmtree(artifacts, ignore_errors=True)
-    files = [paths.PARAMS, paths.SCHEMA, paths.PREPARED_DIGESTS, paths.SPLIT, paths.TRIALS, paths.SPACE]
+    files = [
+        paths.PARAMS,
+        paths.SCHEMA,
+        paths.PREPARED_DIGESTS,
+        paths.SPLIT,
+        paths.DATA_REPORT,
+        paths.DATA_REPORT_TEXT,
+        paths.TRIALS,
+        paths.SPACE,
+    ]
     files += [paths.SEARCH_SUMMARY, paths.NUMERIC_ENVIRONMENT]
     files += [paths.PARITY] if with_model else []
     files += [paths.METRICS, paths.EVALUATION] if with_reports else []

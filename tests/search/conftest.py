@@ -39,7 +39,9 @@ def make_study(data, tmp_path):
     """Build a tuner and a study for some settings."""
 
     def make(settings=SEARCH, *, seed=0, strict=True, task="classification"):
-        tuner, network = build_tuner(task, data, settings, seed, tmp_path / "tuner")
+        tuner, network = build_tuner(
+            {"kind": "structured", "task": task}, data, settings, seed, tmp_path / "tuner"
+        )
         return tuner, Study(network, data, settings, seed, strict)
 
     return make

@@ -43,7 +43,7 @@ def search(make_study):
                 replayed.append(record.number)
 
         journal = journal or Journal({"test": str(seed)}, keep_checkpoints=1)
-        proposer = Proposer(tuner, study.network, seed, settings.lookahead, warm_start)
+        proposer = Proposer(tuner, study.network, seed, settings, warm_start)
         records = run_trials(proposer, submit, journal, Budget(settings, journal), settings, on_end)
         return study, [record.outcome() for record in records], ran, replayed, records
 

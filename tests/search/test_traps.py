@@ -49,7 +49,7 @@ def test_trap_columns_are_not_analysed_or_encoded_element_by_element(data, tmp_p
 
     monkeypatch.setattr(ak.analysers.StructuredDataAnalyser, "_update_column", forbidden)
     monkeypatch.setattr(ak.preprocessors.CategoricalToNumerical, "fit", forbidden)
-    build_tuner("classification", data, Search(), 0, tmp_path)
+    build_tuner({"kind": "structured", "task": "classification"}, data, Search(), 0, tmp_path)
 
 
 def test_trap_refit_runs_no_callback_of_autokeras(make_study, monkeypatch):
@@ -103,7 +103,7 @@ def test_trap_state_of_the_numpy_generator_does_not_reach_proposals(make_study):
     for noise in (1, 2):
         tuner, study = make_study(Search(tuner="random", max_trials=3))
         np.random.seed(noise)  # noqa: NPY002
-        proposals.append(Proposer(tuner, study.network, 0, 1).propose(0)["values"])
+        proposals.append(Proposer(tuner, study.network, 0, Search()).propose(0)["values"])
     assert proposals[0] == proposals[1]
 
 

@@ -1,0 +1,1 @@
+"""One params file for each kind of task, and the script that makes their data."""
