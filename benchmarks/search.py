@@ -84,9 +84,7 @@ def variants(trials: int, epochs: int, seed: int) -> dict[str, tuple[list[str], 
 
 def prepare_project(folder: Path, table: str, trials: int, epochs: int, seed: int) -> Path:
     """Copy the project, write the table and prepare it."""
-    for name in ("pipeline", "params.yaml", "requirements.lock"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / name)
+    prepare_files(folder)
     target = TABLES[table](folder / "table.csv")
     values = {
         "data.path": "table.csv", "data.target": target, "seed": seed, "search.max_trials": trials,
@@ -96,6 +94,13 @@ def prepare_project(folder: Path, table: str, trials: int, epochs: int, seed: in
     command = [sys.executable, "-m", "pipeline", "prepare"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return folder
+
+
+def prepare_files(folder: Path) -> None:
+    """Copy what the stages need of the project."""
+    for name in ("pipeline", "params.yaml", "requirements.lock"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / name)
 
 
 def set_params(folder: Path, values: dict[str, object]) -> None:
@@ -125,7 +130,8 @@ def measure(command: list[str], folder: Path, variables: dict[str, str]) -> tupl
 def recorded_seconds(folder: Path) -> list[float]:
     """Read how long Encore's stage took, imports included, before it published."""
     records = [json.loads(path.read_text()) for path in folder.glob(".encore/executions/*/execution.json")]
-    return [record["stages"]["search"]["seconds"] for record in records]
+    stages = [record["stages"].get("search", {}) for record in records]
+    return [stage["seconds"] for stage in stages if "seconds" in stage]
 
 
 def tree_memory(pid: int) -> int:

@@ -1,12 +1,6 @@
 """`python -m examples.build`: make the examples' data from what a Python environment already holds.
 
-| file in data/examples | what | licence |
-|---|---|---|
-| diabetes.parquet | 442 patients, scikit-learn's diabetes table | BSD-3-Clause, with scikit-learn |
-| digits/, digits.npz | 1,797 written digits of 8 × 8 pixels, scikit-learn's digits (UCI, E. Alpaydin and C. Kaynak) | CC BY 4.0 |
-| rotated/ | the same digits, twice as large and turned by a known angle, and labels.csv | CC BY 4.0 |
-| docstrings.csv | documentation of numpy, pandas, scikit-learn and scipy, with its library and number of parameters | BSD-3-Clause |
-
+What it makes, and under which licence, stands in examples/README.md.
 The same packages give the same bytes.
 """
 

@@ -121,7 +121,7 @@ def init(data: Path, target: str | None, test: Path | None, output: Path, *, for
             f"{output} exists and is not written over. Add --force, or write another file with --output "
             "mine.yaml and run it with `make repro PARAMS=mine.yaml`."
         )
-    from pipeline.prepare.infer import infer
+    from pipeline.prepare.infer.dataset import infer
 
     found = infer(data, target, test)
     template = Path(__file__).with_name("template.yaml").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline import paths
 from pipeline.errors import ParamsError, several
-from pipeline.problems import problem
+from pipeline.problems import misfits, problem
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -155,48 +155,6 @@ class Params(_Section):
         if problems:
             raise ValueError(several(problems))
         return self
-
-
-def misfits(params: Params) -> list[str]:
-    """Word every rule between keys that is broken."""
-    data, split, search = params.data, params.split, params.search
-    problems = []
-    if split.test + split.validation >= 1:
-        problems.append(
-            "split.test + split.validation must leave rows to train on (below 1 together), "
-            f"but got {split.test} + {split.validation}. Lower one of them."
-        )
-    if split.group and split.time:
-        problems.append("split.group and split.time cannot be set both. Set one of them to null.")
-    wrong = {"classification": "val_mean_squared_error", "regression": "val_accuracy"}
-    if search.objective == wrong[data.task]:
-        problems.append(
-            f"search.objective cannot be {search.objective} where data.task is {data.task}. "
-            "Set it to val_loss."
-        )
-    if search.class_weights and data.task == "regression":
-        problems.append("search.class_weights must be null where data.task is regression. Set it to null.")
-    if data.target in data.ignore:
-        problems.append(
-            f"data.ignore must not hold the target, but got {data.target!r}. Take it out of the list."
-        )
-    if data.target is None and data.kind == "structured" and not data.path.endswith(".npz"):
-        problems.append("data.target is missing. Set it to the column to predict.")
-    if data.kind == "text" and data.column is None:
-        problems.append("data.column is missing. Set it to the column with the text.")
-    if data.kind == "structured" and data.column is not None:
-        problems.append(
-            f"data.column must be null where data.kind is structured, but got {data.column!r}. "
-            "Set it to null, or data.kind to text or image."
-        )
-    for name, values in search.space.items():
-        listed = values if isinstance(values, list) else [values]
-        if not listed or not all(isinstance(value, bool | int | float | str) for value in listed):
-            problems.append(
-                f"search.space: {name} must have a value or a list of values, but got {values!r}. "
-                "`python -m pipeline space` lists what there is."
-            )
-    return problems
 
 
 def read_params(path: Path = paths.PARAMS) -> Params:

@@ -11,7 +11,7 @@ import skops.io
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
 from pipeline.determinism import numpy_generator
 from pipeline.files import in_order_of_mention, read_zip, rename_values, write_zip
@@ -24,6 +24,7 @@ from pipeline.servable.text import texts, tokens
 
 # Medians, spreads and categories of more rows than this are the same to all that matters.
 _MAX_FITTED = 100_000
+_MAX_QUANTILES = 100
 
 
 def fit_features(
@@ -57,15 +58,23 @@ def learn_vocabulary(source: Joined, schema: dict[str, Any], train: np.ndarray, 
 
 
 def fit_preprocessor(train: pd.DataFrame, schema: dict[str, Any]) -> ColumnTransformer:
-    """Fit on typed training rows: impute with indicator, encode categories, scale.
+    """Fit on typed training rows: impute with indicator, scale and rank numbers, encode categories.
 
-    A category never seen in training becomes the column's rare one, or all zeros.
+    A category never seen in training becomes the column's rare one, or all zeros. Ranks (a number's
+    quantile in train) show a network differences where most values are, whatever the few largest are.
     """
     numeric = numeric_names(schema)
     categorical = [column["name"] for column in schema["columns"] if column["type"] == "categorical"]
     numbers = Pipeline(
         [
             ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
+            ("scale", StandardScaler()),
+        ]
+    )
+    ranks = Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+            ("rank", QuantileTransformer(n_quantiles=min(_MAX_QUANTILES, len(train)), subsample=None)),
             ("scale", StandardScaler()),
         ]
     )
@@ -83,10 +92,15 @@ def fit_preprocessor(train: pd.DataFrame, schema: dict[str, Any]) -> ColumnTrans
         ]
     )
     preprocessor = ColumnTransformer(
-        [("numeric", numbers, numeric), ("categorical", categories, categorical)],
-        verbose_feature_names_out=False,
+        [("numeric", numbers, numeric), ("rank", ranks, numeric), ("categorical", categories, categorical)]
     )
     return preprocessor.fit(train)
+
+
+def feature_names(preprocessor: ColumnTransformer) -> list[str]:
+    """Name the features: `age`, `rank of age`, `colour_red`."""
+    names = (str(name).partition("__") for name in preprocessor.get_feature_names_out())
+    return [f"rank of {name}" if kind == "rank" else name for kind, _, name in names]
 
 
 def save_preprocessor(preprocessor: ColumnTransformer, path: Path) -> None:

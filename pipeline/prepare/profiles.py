@@ -71,6 +71,20 @@ class TableColumn:
         if len(self.counts) < _MAX_COUNTED:
             self.counts.update(Counter(categories(values, missing)))
 
+    @property
+    def only(self) -> float | str | None:
+        """The value that every row has, where that is so."""
+        if self.n_missing or self.n_infinite:
+            return None
+        if not self.n_texts:
+            return self.minimum if self.minimum == self.maximum else None
+        return next(iter(self.counts)) if not self.n_numbers and len(self.counts) == 1 else None
+
+    @property
+    def counts_up(self) -> bool:
+        """Whether every row has another value, one more than another row's: a row number."""
+        return self.distinct and self.whole and self.maximum - self.minimum == self.n_rows - 1
+
     def report(self, kind: str) -> dict[str, Any]:
         """Sum the column up, given its type."""
         summary: dict[str, Any] = {"type": kind, "missing": self.n_missing}

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.prepare.findings import Findings
 from pipeline.prepare.look import Look
 from pipeline.prepare.split import Rows
-from pipeline.prepare.validation import Findings
 
 
 def data_report(

@@ -15,8 +15,9 @@ from pipeline.console import note, say
 from pipeline.digests import digest_arrays, digest_file, digest_json
 from pipeline.files import fresh_folder, write_json, write_whole
 from pipeline.params import Params
-from pipeline.prepare.features import fit_features, save_preprocessor
+from pipeline.prepare.features import feature_names, fit_features, save_preprocessor
 from pipeline.prepare.look import Look, look_at
+from pipeline.prepare.progress import Watched
 from pipeline.prepare.report import as_markdown, data_report
 from pipeline.prepare.sources.opening import Joined, digest_dataset, open_dataset
 from pipeline.prepare.split import Rows, divide
@@ -29,7 +30,7 @@ def run(params: Params) -> None:
 
     Raises DataError, before anything is written, where the data breaks a rule.
     """
-    source = open_dataset(params.data)
+    source = Watched(open_dataset(params.data))
     look = look_at(source, params)
     schema, found = check(look, params, source.place)
     rows = divide(look, params)
@@ -44,7 +45,7 @@ def run(params: Params) -> None:
     arrays = _write_arrays(source, features, rows, targets)
     if preprocessor is not None:
         save_preprocessor(preprocessor, paths.PREPROCESSOR)
-        schema["features"] = [str(name) for name in preprocessor.get_feature_names_out()]
+        schema["features"] = feature_names(preprocessor)
     # Which row went where, and a hash of each: enough to say which rows differ between two runs.
     split: dict[str, Any] = {f"rows_{part}": chosen.astype(np.int64) for part, chosen in _parts(rows)}
     np.savez_compressed(paths.SPLIT, **split, row_hashes=row_hashes)

@@ -1,14 +1,14 @@
 """Checking what the first pass has shown, before anything is fitted: all problems in one message."""
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import DataError, several
 from pipeline.params import Params
+from pipeline.prepare.findings import Findings
 from pipeline.prepare.look import Look
 from pipeline.prepare.profiles import SHOWN, ImageColumn, TableColumn, TextColumn
 
@@ -16,28 +16,6 @@ from pipeline.prepare.profiles import SHOWN, ImageColumn, TableColumn, TextColum
 _FEW_TEXTS = 0.05
 # Categories of a column beyond which the rarer ones share a feature (features.py).
 MANY_CATEGORIES = 64
-
-
-@dataclass
-class Findings:
-    """What a check found: problems stop the stage, notes do not."""
-
-    place: Callable[[int], str]
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def rows(self, rows: Iterable[int], n_rows: int) -> str:
-        """Name some rows' places in the user's file: `line 5, 11, …`."""
-        places = [self.place(row) for row in list(rows)[:SHOWN]]
-        first = places[0].rpartition(" ")[0]
-        if first and all(place.startswith(f"{first} ") for place in places):
-            places[1:] = [place.removeprefix(f"{first} ") for place in places[1:]]
-        return ", ".join(places) + (", …" if n_rows > len(places) else "")
-
-    def cells(self, cells: dict[int, str], n_rows: int) -> str:
-        """Name some rows' places with what they hold."""
-        texts = ", ".join(map(repr, sorted(set(cells.values()))))
-        return f"{self.rows(cells, n_rows)}: {texts}"
 
 
 def check(look: Look, params: Params, place: Callable[[int], str]) -> tuple[dict[str, Any], Findings]:
@@ -143,7 +121,7 @@ def _check_column(column: TableColumn, kind: str, found: Findings) -> None:
             f"({found.rows(column.infinite, column.n_infinite)}). Mend the rows, or add the text to "
             "data.missing."
         )
-    elif _looks_like_id(column, kind):
+    elif looks_like_id(column, kind):
         found.notes.append(
             f"column {name!r} has another value in every row, like a row number or an id. "
             "If it is one, add it to data.ignore: a model can only learn it by heart."
@@ -156,31 +134,22 @@ def _check_column(column: TableColumn, kind: str, found: Findings) -> None:
 
 
 def _check_constant(column: TableColumn, found: Findings) -> None:
-    name = column.name
     if column.n_missing == column.n_rows:
         found.problems.append(
-            f"column {name!r} has no value in any row. Add it to data.ignore in params.yaml."
+            f"column {column.name!r} has no value in any row. Add it to data.ignore in params.yaml."
         )
-    elif not column.n_missing:
-        only: Any = None
-        if not column.n_texts and column.minimum == column.maximum:
-            only = column.minimum
-        elif not column.n_numbers and len(column.counts) == 1:
-            (only,) = column.counts
-        if only is not None:
-            found.problems.append(
-                f"column {name!r} has the same value in every row ({only!r}). "
-                "Add it to data.ignore in params.yaml."
-            )
+    elif column.only is not None:
+        found.problems.append(
+            f"column {column.name!r} has the same value in every row ({column.only!r}). "
+            "Add it to data.ignore in params.yaml."
+        )
 
 
-def _looks_like_id(column: TableColumn, kind: str) -> bool:
-    n_values = column.n_rows - column.n_missing
-    if not column.distinct or n_values != column.n_rows or n_values <= SHOWN:
+def looks_like_id(column: TableColumn, kind: str) -> bool:
+    """Tell a column whose every row has another value: a row number, or text."""
+    if not column.distinct or column.n_missing or column.n_rows <= SHOWN:
         return False
-    if kind == "numeric":
-        return column.whole and column.maximum - column.minimum == n_values - 1
-    return kind == "categorical" and not column.n_numbers
+    return column.counts_up if kind == "numeric" else kind == "categorical" and not column.n_numbers
 
 
 def _check_text(column: TextColumn, found: Findings) -> None:

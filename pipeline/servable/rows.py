@@ -97,7 +97,7 @@ def date_parts(values: pd.Series) -> dict[str, pd.Series]:
         "days": (values - _EPOCH) / pd.Timedelta(days=1),
         "month": values.dt.month,
         "day": values.dt.day,
-        "weekday": values.dt.weekday,
+        "weekday": values.dt.day_of_week,
         "hour": values.dt.hour,
     }
     return {f"{values.name} ({part})": parts[part].astype("float64") for part in DATE_PARTS}

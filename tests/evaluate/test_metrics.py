@@ -30,8 +30,8 @@ def test_baselines_are_the_same_twice_and_boosting_beats_the_dummy(task):
     x = numbers.normal(size=(300, 3)).astype(np.float32)
     y = (x[:, 0] > 0).astype(np.int64) if task == "classification" else x[:, 0].astype(np.float64)
     arrays = {f"{n}_{p}": v for p in ("train", "validation", "test") for n, v in (("x", x), ("y", y))}
-    arrays["n_classes"] = np.asarray(2)
-    one, two = (baseline_metrics(task, arrays, with_validation=True, seed=0) for _ in range(2))
+    schema = {"kind": "structured", "task": task, "classes": ["a", "b"]}
+    one, two = (baseline_metrics(schema, arrays, with_validation=True, seed=0) for _ in range(2))
     assert one == two
     better = "accuracy" if task == "classification" else "r2"
     assert one["gradient_boosting"][better] > one["dummy"][better]

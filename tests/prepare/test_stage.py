@@ -42,7 +42,7 @@ def test_preprocessor_is_fitted_on_train_only_and_takes_the_unseen():
     preprocessor = fit_preprocessor(typed(size=["1", "3"], colour=["red", "blue"]), SCHEMA)
     features = preprocessor.transform(typed(size=["NA", "2"], colour=["green", ""]))
     assert np.isfinite(features).all()
-    assert features[0].tolist() == [0.0, 0.0, 0.0]  # the median, and a colour never seen
+    assert features[0].tolist() == [0.0, 0.0, 0.0, 0.0]  # the median and its rank, and a colour never seen
 
 
 def test_preprocessor_of_numbers_or_of_categories_only_works():

@@ -14,7 +14,7 @@ start_tensorflow(Determinism())
 from sklearn.datasets import load_iris  # noqa: E402
 
 from pipeline.search.task import build_tuner, network_targets  # noqa: E402
-from pipeline.search.trial import Study  # noqa: E402
+from pipeline.search.trial import Study, input_moments  # noqa: E402
 
 SEARCH = Search(max_trials=4, epochs=3, batch_size=16)
 SCHEMA = {"task": "classification", "classes": ["setosa", "versicolor", "virginica"]}
@@ -42,7 +42,7 @@ def make_study(data, tmp_path):
         tuner, network = build_tuner(
             {"kind": "structured", "task": task}, data, settings, seed, tmp_path / "tuner"
         )
-        return tuner, Study(network, data, settings, seed, strict)
+        return tuner, Study(network, data, settings, seed, strict, input_moments(data["x_train"]))
 
     return make
 

@@ -83,8 +83,8 @@ class Joined:
     """The rows of one source after those of the other, numbered on."""
 
     def __init__(self, sources: list[Source], names: list[str]) -> None:
-        self._sources = sources
-        self._names = names
+        self.sources = sources
+        self.names = names
         self.target = sources[0].target
         self.counts: list[int] = []
 
@@ -92,14 +92,14 @@ class Joined:
         """Read all rows. Raises DataError where the second source lacks a column of the first."""
         columns = None
         first, counts = 0, []
-        for source, name in zip(self._sources, self._names, strict=True):
+        for source, name in zip(self.sources, self.names, strict=True):
             before = first
             for chunk in source.chunks():
                 columns = list(chunk.columns) if columns is None else columns
                 absent = [column for column in columns if column not in chunk.columns]
                 if absent:
                     raise DataError(
-                        f"{name} must have the columns of {self._names[0]}, but {', '.join(absent)} "
+                        f"{name} must have the columns of {self.names[0]}, but {', '.join(absent)} "
                         f"{'is' if len(absent) == 1 else 'are'} not among {list(chunk.columns)}."
                     )
                 numbered = chunk[columns]
@@ -111,11 +111,11 @@ class Joined:
 
     def place(self, row: int) -> str:
         """Say where a row is, and in which of two files."""
-        for source, name, count in zip(self._sources, self._names, self.counts, strict=False):
+        for source, name, count in zip(self.sources, self.names, self.counts, strict=False):
             if row < count:
-                return source.place(row) if len(self._sources) == 1 else f"{name} {source.place(row)}"
+                return source.place(row) if len(self.sources) == 1 else f"{name} {source.place(row)}"
             row -= count
-        return self._sources[-1].place(row)
+        return self.sources[-1].place(row)
 
 
 def open_dataset(data: Data) -> Joined:

@@ -1,0 +1,1 @@
+"""`init`: from a dataset to sensible params, and why they are what they are."""
