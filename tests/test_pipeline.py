@@ -59,7 +59,7 @@ def test_pipeline_parent_has_params_metrics_note_and_artifacts(client, finished,
     assert parent.data.metrics["test.accuracy"] == scores["model"]["accuracy"]
     assert parent.data.metrics["baseline.dummy.accuracy"] == scores["dummy"]["accuracy"]
     assert parent.data.metrics["seconds.search"] > 0
-    assert "Classification of `diagnosis`" in parent.data.tags["mlflow.note.content"]
+    assert "Structured classification of `diagnosis`" in parent.data.tags["mlflow.note.content"]
     names = {item.path for item in client.list_artifacts(parent.info.run_id)}
     assert {
         "trials_table.json",

@@ -121,6 +121,23 @@ def test_rerun_on_a_terminal_gives_the_same_digests(finished, new_project):
     assert project.json("searched/search.json") == finished.json("searched/search.json")
 
 
+def test_rerun_of_a_search_cut_by_time_is_told_its_number_of_trials(new_project):
+    project = new_project("cut")
+    project.update({"search.max_minutes": 0.0001, "search.epochs": 1})
+    for stage in ("prepare", "search"):
+        project.pipeline(stage)
+    summary = (project.folder / "searched" / "search.json").read_bytes()
+    script = """
+import mlflow
+(run,) = [r for r in mlflow.search_runs(experiment_names=["encore"], output_format="list") if "mlflow.parentRunId" not in r.data.tags]
+assert run.data.params["search.max_trials"] == "1", run.data.params["search.max_trials"]
+assert "was cut after 1 trials by search.max_minutes" in run.data.tags["mlflow.note.content"]
+"""
+    project.python("-W", "ignore", "-c", script)
+    project.pipeline("search")
+    assert (project.folder / "searched" / "search.json").read_bytes() == summary
+
+
 def test_rerun_with_failed_trials_logs_them_as_failed_runs(new_project):
     project = new_project("failing")
     # The first proposal is AutoKeras's own, 2,081 weights on this table; others are larger.

@@ -31,7 +31,8 @@ class Budget:
         if number >= self._settings.max_trials:
             return False
         if self._reached is not None and number >= self._reached:
-            self.cut = f"search.max_minutes = {self._settings.max_minutes}, as recorded in the journal"
+            # In the words of the run that was cut: the outputs are the same bytes.
+            self.cut = f"search.max_minutes = {self._settings.max_minutes}"
         elif self._is_stale(ended):
             self.cut = f"search.patience_trials = {self._settings.patience_trials}"
         elif self._reached is None and self._is_spent() and number > 0:

@@ -16,8 +16,9 @@ def describe(
     parity: dict[str, Any] | None,
 ) -> str:
     """Word what a person should read first."""
+    of = f" of `{params.data.target}`" if params.data.target else ""
     lines = [
-        f"**{params.data.task.capitalize()} of `{params.data.target}`** from `{params.data.path}`: "
+        f"**{params.data.kind.capitalize()} {params.data.task}{of}** from `{params.data.path}`: "
         f"{search['n_trials']} trials ({search['n_failed']} failed), best trial {search['best_trial']} "
         f"with {search['objective']} {search['best_score']:.5g}."
     ]

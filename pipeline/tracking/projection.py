@@ -41,7 +41,10 @@ def project(execution: Execution, params: Params) -> Path | None:
     scores = _read(paths.METRICS) if evaluation else None
     record = execution.read()
     values = flat(params)
-    links = chain(values, search, prepared)
+    if search["cut"]:
+        # What a rerun must be told to reach the same trials on any machine.
+        values["search.max_trials"] = search["n_trials"]
+    links = chain(flat(params), search, prepared)
     run = {
         "key": execution.key,
         "outputs": outputs_digest(),
