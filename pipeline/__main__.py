@@ -56,26 +56,28 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _command(arguments: argparse.Namespace, rest: list[str]) -> Callable[[], int]:
-    from pipeline import commands
+    from pipeline.commands import asking, reruns, running
 
     match arguments.command:
         case "run":
-            return lambda: commands.run(arguments.params, rest)
+            return lambda: running.run(arguments.params, rest)
         case "check":
-            return commands.check
+            return asking.check
         case "compare":
-            return lambda: commands.compare(*arguments.run, as_json=arguments.json)
+            return lambda: reruns.compare(*arguments.run, as_json=arguments.json)
         case "init":
-            return lambda: commands.init(
+            return lambda: asking.init(
                 arguments.data, arguments.target, arguments.test, arguments.output, force=arguments.force
             )
         case "space":
-            return commands.space
+            return asking.space
+        case "rebuild":
+            return lambda: reruns.rebuild(arguments.run, arguments.trial, anyway=arguments.anyway)
         case "publish":
-            return commands.publish
+            return running.publish
         case "cleanup":
-            return commands.cleanup
-    return lambda: commands.stage(arguments.command)
+            return running.cleanup
+    return lambda: running.stage(arguments.command)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -113,6 +115,14 @@ def _parser() -> argparse.ArgumentParser:
         "run", nargs=2, metavar="RUN", help="an MLflow run's id or name, `latest`, or a folder of outputs"
     )
     compare.add_argument("--json", action="store_true", help="for machines")
+    rebuild = commands.add_parser("rebuild", help="train one trial of an earlier run again, as a model")
+    rebuild.add_argument(
+        "run", metavar="RUN", help="an MLflow run's id or name, `latest`, or a folder of outputs"
+    )
+    rebuild.add_argument("--trial", type=int, required=True, metavar="N", help="the trial's number, from 0")
+    rebuild.add_argument(
+        "--anyway", action="store_true", help="even where data, environment or code are not the recorded ones"
+    )
     commands.add_parser("publish", help="send to MLflow what could not be sent before")
     return parser
 

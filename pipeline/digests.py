@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    # Not at run time: thread counts must be set before numpy is imported.
+    import numpy as np
 
 
 def plain(value: Any) -> Any:
@@ -17,7 +19,7 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, np.generic):
+    if hasattr(value, "dtype") and hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
@@ -30,19 +32,21 @@ def digest_json(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def digest_array(array: np.ndarray) -> str:
+def digest_array(array: "np.ndarray") -> str:
     """Digest an array by dtype, shape and bytes in C order."""
+    import numpy as np
+
     hasher = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
     hasher.update(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
     return hasher.hexdigest()
 
 
-def digest_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+def digest_arrays(arrays: Mapping[str, "np.ndarray"]) -> str:
     """Digest named arrays together."""
     return digest_json({name: digest_array(array) for name, array in arrays.items()})
 
 
-def digest_weights(weights: Iterable[tuple[str, np.ndarray]]) -> dict[str, Any]:
+def digest_weights(weights: Iterable[tuple[str, "np.ndarray"]]) -> dict[str, Any]:
     """Digest a network's weights: one digest for all, and one for each variable, in layer order."""
     variables = [[path, digest_array(value)] for path, value in weights]
     return {"digest": digest_json(variables), "variables": variables}

@@ -33,6 +33,9 @@ METRICS = REPORTS / "metrics.json"
 PLOTS = REPORTS / "plots"
 EVALUATION = REPORTS / "evaluation.json"
 
+# What commands leave, beside the stages: never in git, nobody's input.
+REBUILT = Path("rebuilt")
+
 # Scratch: undeclared, never in git, bounded by `cleanup.keep_*`.
 SCRATCH = Path(".encore")
 STAGE_LOCK = SCRATCH / "lock"

@@ -13,7 +13,7 @@ from pipeline import paths
 from pipeline.digests import digest_json
 from pipeline.errors import MissingError
 from pipeline.files import read_json
-from pipeline.params import check_params, flat
+from pipeline.params import Params, check_params, flat
 from pipeline.tracking.projection import chain
 
 
@@ -32,11 +32,21 @@ class Evidence:
             links["metrics"] = digest_json(self.metrics)
         return links
 
+    @property
+    def short_name(self) -> str:
+        """A name for files: without the run's id, or the folder's last part."""
+        return Path(self.name).resolve().name if Path(self.name).is_dir() else self.name.partition(" ")[0]
+
     @cached_property
+    def settings(self) -> Params:
+        """The params."""
+        path = self.folder / paths.PARAMS
+        return check_params(yaml.safe_load(path.read_text(encoding="utf-8")), path)
+
+    @property
     def params(self) -> dict[str, Any]:
         """The params by dotted keys."""
-        path = self.folder / paths.PARAMS
-        return flat(check_params(yaml.safe_load(path.read_text(encoding="utf-8")), path))
+        return flat(self.settings)
 
     @cached_property
     def prepared(self) -> dict[str, Any]:

@@ -26,7 +26,15 @@ _HERE = Path(__file__).parent
 TRAINING_CODE = [
     *(
         _HERE / name
-        for name in ("task.py", "trial.py", "callbacks.py", "proposals.py", "schedule.py", "space.py")
+        for name in (
+            "task.py",
+            "trial.py",
+            "callbacks.py",
+            "study.py",
+            "proposals.py",
+            "schedule.py",
+            "space.py",
+        )
     ),
     _HERE.parent / "determinism.py",
 ]

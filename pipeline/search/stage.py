@@ -25,8 +25,8 @@ from pipeline.search.proposals import Proposer
 from pipeline.search.record import TrialRecord
 from pipeline.search.schedule import ranking, run_trials
 from pipeline.search.space import check_space
-from pipeline.search.task import build_tuner, network_targets
-from pipeline.search.trial import Study, input_moments
+from pipeline.search.study import make_study
+from pipeline.search.trial import Study
 from pipeline.search.warm_start import read_warm_start
 from pipeline.search.workers import workers
 
@@ -72,16 +72,12 @@ def _search(
 ) -> tuple[Study, list[TrialRecord], list[dict[str, Any]]]:
     """Run the trials; give what they share, their records and the space they uncovered."""
     settings = params.search
-    data = {f"x_{part}": arrays[f"x_{part}"] for part in ("train", "validation")}
-    data |= {f"y_{part}": network_targets(arrays[f"y_{part}"], schema) for part in ("train", "validation")}
     logs = str(paths.TENSORBOARD / journal.folder.name) if settings.tensorboard else None
     paths.TUNERS.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=paths.TUNERS))
     try:
-        tuner, network = build_tuner(schema, data, settings, params.seed, folder)
-        strict = params.determinism.level == "strict"
-        study = Study(network, data, settings, params.seed, strict, input_moments(data["x_train"]), logs)
-        proposer = Proposer(tuner, network, params.seed, settings, warm_start)
+        tuner, study = make_study(params, schema, arrays, folder, logs)
+        proposer = Proposer(tuner, study.network, params.seed, settings, warm_start)
         with SearchProgress(settings) as progress, workers(study, params.determinism) as submit:
             records = run_trials(proposer, submit, journal, budget, settings, progress.on_end)
     finally:

@@ -1,19 +1,16 @@
-"""What the command line's words do."""
+"""Stages, whole runs, and what follows them: publishing."""
 
 import importlib
-import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from pipeline import executions, overrides, paths
+from pipeline.commands.asking import check
 from pipeline.console import say, warn
 from pipeline.determinism import fix_process, start_tensorflow
-from pipeline.errors import MissingError, ParamsError, PipelineError
 from pipeline.executions import EXECUTION_VARIABLE, Execution
-from pipeline.files import write_whole
 from pipeline.params import Params, read_params
 from pipeline.scratch import stage_lock
 
@@ -60,22 +57,6 @@ def cleanup() -> int:
     return 0
 
 
-def check() -> int:
-    """Check params.yaml, and that the dataset it names is there."""
-    params = read_params()
-    data = params.data
-    named = [Path(data.path, name) for name in (data.train, data.test) if name is not None]
-    absent = [str(path) for path in (Path(data.path), *named) if not path.exists()]
-    if absent:
-        raise MissingError(
-            f"{paths.PARAMS}: data.path (with data.train and data.test) must name what exists, but got "
-            f"{', '.join(map(repr, absent))}. Set it to your data."
-        )
-    of = f" of {data.target!r}" if data.target else ""
-    say(f"{paths.PARAMS} is sound: {data.kind} {data.task}{of} from {data.path}")
-    return 0
-
-
 def run(source: Path | None, words: list[str]) -> int:
     """Write params into params.yaml, run `dvc repro`, publish, and say what came out."""
     for change in overrides.apply(source, overrides.parse(words)):
@@ -112,63 +93,6 @@ def publish() -> int:
     if not sent and not pending:
         say("nothing to publish: MLflow has every execution")
     return 1 if pending else 0
-
-
-def init(data: Path, target: str | None, test: Path | None, output: Path, *, force: bool) -> int:
-    """Look at a dataset, choose its params and write them with their comments."""
-    if output.exists() and not force:
-        raise ParamsError(
-            f"{output} exists and is not written over. Add --force, or write another file with --output "
-            "mine.yaml and run it with `make repro PARAMS=mine.yaml`."
-        )
-    from pipeline.prepare.infer.dataset import infer
-
-    found = infer(data, target, test)
-    template = Path(__file__).with_name("template.yaml").read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory() as scratch:
-        written = Path(scratch, "params.yaml")
-        written.write_text(template, encoding="utf-8")
-        overrides.apply(None, {key: json.dumps(value) for key, value in found.values.items()}, written)
-        write_whole(output, written.read_bytes())
-    say(f"{output} is written. Assumed, and yours to change:")
-    for reason in found.reasons:
-        say(f"  {reason}")
-    ready = "make repro" if output == paths.PARAMS else f"make repro PARAMS={output}"
-    say(f"Search with `{ready}`.")
-    return 0
-
-
-def space() -> int:
-    """Print the search space of the task in params.yaml."""
-    params = read_params()
-    fix_process(params.determinism)
-    start_tensorflow(params.determinism)
-    from pipeline.search.outline import as_table, outline
-    from pipeline.search.space import check_space
-
-    entries = outline(params)
-    check_space(entries, params.search)
-    say(as_table(entries, params))
-    return 0
-
-
-def compare(one: str, two: str, *, as_json: bool) -> int:
-    """Compare two runs; 0 where they are identical, 1 where not, 2 where that cannot be told."""
-    from pipeline.reruns import show
-    from pipeline.reruns.compare import compare as compare_runs
-    from pipeline.reruns.diagnose import diagnose
-    from pipeline.reruns.evidence import read_evidence
-
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            a, b = (read_evidence(source, Path(scratch)) for source in (one, two))
-            comparison = compare_runs(a, b)
-            causes = diagnose(a, b, comparison)
-    except (PipelineError, OSError, ValueError, KeyError) as error:
-        print(f"could not tell: {error}", file=sys.stderr)
-        return 2
-    say((show.as_json if as_json else show.as_text)(comparison, causes))
-    return 0 if comparison.identical else 1
 
 
 def _repro(execution: Execution) -> int:
