@@ -2,12 +2,9 @@
 
 import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
-
-if TYPE_CHECKING:
-    from pipeline.params import Params
 
 
 def nearest(key: str, known: list[str]) -> str:
@@ -35,8 +32,8 @@ def problem(path: Path, item: Any, schema: type[BaseModel], known: list[str]) ->
     )
 
 
-def misfits(params: "Params") -> list[str]:
-    """Word every rule between keys that is broken."""
+def misfits(params: Any) -> list[str]:
+    """Word every rule between the keys of Params that is broken."""
     data, split, search = params.data, params.split, params.search
     problems = []
     if split.test + split.validation >= 1:

@@ -5,17 +5,18 @@ import keras_tuner
 import numpy as np
 
 from pipeline.console import say
-from pipeline.determinism import seed_everything
+from pipeline.determinism import numpy_generator, seed_everything
 from pipeline.errors import ReplayError
 from pipeline.search.journal import Journal
 from pipeline.search.record import TrialRecord
+from pipeline.search.training import train
 from pipeline.search.trial import (
     Study,
     build,
-    fit,
     hyperparameters_of,
     input_moments,
     normalise,
+    row_weights,
     run_trial,
     weights_digest,
 )
@@ -35,7 +36,13 @@ def refit(study: Study, best: TrialRecord) -> keras.Model:
         np.concatenate([study.data[f"{name}_train"], study.data[f"{name}_validation"]]) for name in ("x", "y")
     )
     normalise(model, input_moments(x))
-    fit(model, x, y, study.search, epochs=best.best_epoch + 1, batch_size=best.effective_batch_size)
+    train(
+        model,
+        (x, y, *row_weights(y, study.search)),
+        batch_size=best.effective_batch_size,
+        epochs=best.best_epoch + 1,
+        order=numpy_generator(study.seed, "batches of the final fit"),
+    )
     return model
 
 

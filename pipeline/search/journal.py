@@ -25,16 +25,8 @@ _HERE = Path(__file__).parent
 # The code whose syntax is part of every trial.
 TRAINING_CODE = [
     *(
-        _HERE / name
-        for name in (
-            "task.py",
-            "trial.py",
-            "callbacks.py",
-            "study.py",
-            "proposals.py",
-            "schedule.py",
-            "space.py",
-        )
+        _HERE / f"{name}.py"
+        for name in ("task", "space", "study", "trial", "training", "callbacks", "proposals", "schedule")
     ),
     _HERE.parent / "determinism.py",
 ]

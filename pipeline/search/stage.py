@@ -54,8 +54,7 @@ def run(params: Params) -> None:
 
     study, records, space = _search(params, schema, arrays, journal, budget, warm_start)
     best = records[ranking(records, params.search)[0]]
-    # Without its training settings, as it is saved: several steps in one call (trial.fit) would change
-    # the last bits of a convolution's predictions.
+    # Without its training settings, as it is saved.
     model = uncompiled(_fit_best(study, best, journal))
     predictions = model.predict(arrays["x_test"], batch_size=params.export.batch_size, verbose=0)
     found = Searched(records, best, space, budget.cut, environment, inputs, journal.folder.name)

@@ -12,12 +12,13 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from pipeline.determinism import seed_everything
+from pipeline.determinism import numpy_generator, seed_everything
 from pipeline.digests import digest_weights
 from pipeline.params import Search
 from pipeline.search.callbacks import BestWeights, watchers
 from pipeline.search.record import TrialRecord, failure
 from pipeline.search.space import NarrowedHyperParameters, Narrowing, local_weights
+from pipeline.search.training import train
 
 # AutoKeras's own threshold for an improvement (autokeras 3.0.0, engine/tuner.py, search).
 _MIN_DELTA = 1e-4
@@ -97,22 +98,22 @@ def normalise(model: keras.Model, moments: tuple[np.ndarray, np.ndarray] | None)
             layer.finalize_state()
 
 
-def fit(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, settings: Search, **arguments: Any
-) -> keras.callbacks.History:
-    """Train a network, with rare classes weighed up where the settings say so."""
-    # Several steps in one call give the same bits; worth its tracing only where steps are many.
-    n_steps = -(-len(x) // arguments["batch_size"])
-    model.steps_per_execution = 16 if n_steps >= 128 else 1
-    weights = class_weights(y) if settings.class_weights else None
-    return model.fit(x, y, verbose=0, class_weight=weights, **arguments)
+def row_weights(y: np.ndarray, settings: Search) -> list[np.ndarray]:
+    """Give the rows' weights in the training loss, where the settings ask for some."""
+    if settings.class_weights is None:
+        return []
+    weights = class_weights(y)
+    return [np.array([weights[code] for code in _codes(y)], np.float32)]
 
 
 def class_weights(y: np.ndarray) -> dict[int, float]:
     """Weigh classes by n_rows / (n_classes * rows of the class), as scikit-learn's `balanced` does."""
-    codes = y[:, 0].astype(int) if y.shape[1] == 1 else y.argmax(axis=1)
-    counts = np.bincount(codes, minlength=max(2, y.shape[1]))
+    counts = np.bincount(_codes(y), minlength=max(2, y.shape[1]))
     return {code: float(len(y) / (len(counts) * max(1, count))) for code, count in enumerate(counts)}
+
+
+def _codes(y: np.ndarray) -> np.ndarray:
+    return y[:, 0].astype(int) if y.shape[1] == 1 else y.argmax(axis=1)
 
 
 def run_trial(study: Study, number: int, config: dict[str, Any]) -> tuple[TrialRecord, list[np.ndarray]]:
@@ -169,23 +170,22 @@ def _train(
     logs = f"{study.tensorboard}/trial-{number:03d}" if study.tensorboard else None
     best = BestWeights(settings.objective, settings.direction)
     normalise(model, study.moments)
-    history = fit(
+    x, y = study.data["x_train"], study.data["y_train"]
+    epochs = train(
         model,
-        study.data["x_train"],
-        study.data["y_train"],
-        settings,
-        validation_data=(study.data["x_validation"], study.data["y_validation"]),
+        (x, y, *row_weights(y, settings)),
+        validation=(study.data["x_validation"], study.data["y_validation"]),
         batch_size=batch_size,
         # Hyperband gives a trial its own number of epochs. A promoted trial starts anew instead
         # of going on from another trial's weights: else it would be no function of its own inputs.
         epochs=hyperparameters.values.get("tuner/epochs", settings.epochs),
+        order=numpy_generator(study.seed, "batches", number),
         callbacks=[
             best,
             keras.callbacks.EarlyStopping("val_loss", _MIN_DELTA, settings.patience),
             *watchers(settings, logs),
         ],
-    ).history
-    epochs = [dict(zip(history, map(float, row), strict=True)) for row in zip(*history.values(), strict=True)]
+    )
     if best.epoch is None or not np.isfinite(epochs[-1]["loss"]):
         last = epochs[-1]
         raise NotFiniteError(

@@ -105,15 +105,3 @@ def test_trap_state_of_the_numpy_generator_does_not_reach_proposals(make_study):
         np.random.seed(noise)  # noqa: NPY002
         proposals.append(Proposer(tuner, study.network, 0, Search()).propose(0)["values"])
     assert proposals[0] == proposals[1]
-
-
-def test_trap_steps_per_execution_gives_the_same_bits(make_study, data):
-    _, study = make_study()
-    weights = []
-    for steps in (1, 4):
-        keras.utils.set_random_seed(1)
-        model = build(study, keras_tuner.HyperParameters())
-        model.steps_per_execution = steps
-        model.fit(data["x_train"], data["y_train"], epochs=2, batch_size=3, verbose=0)
-        weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))
-    assert np.array_equal(*weights)

@@ -74,15 +74,15 @@ def test_trial_that_raises_keeps_type_message_and_traceback(study):
 
 @pytest.mark.parametrize(("strict", "status", "batch"), [(True, "FAILED", 16), (False, "COMPLETED", 8)])
 def test_trial_out_of_memory_fails_or_records_its_smaller_batch(study, monkeypatch, strict, status, batch):
-    real_fit = keras.Model.fit
+    real_train = trial_module.train
 
-    def fit(self, *arguments, **options):
+    def train(*arguments, **options):
         if options["batch_size"] > 8:
             raise tf.errors.ResourceExhaustedError(None, None, "no memory")
-        return real_fit(self, *arguments, **options)
+        return real_train(*arguments, **options)
 
     # The only thing that cannot be had for real here: a GPU without memory.
-    monkeypatch.setattr(keras.Model, "fit", fit)
+    monkeypatch.setattr(trial_module, "train", train)
     record, _ = run_trial(dataclasses.replace(study, strict=strict), 0, {"space": [], "values": {}})
     assert (record.status, record.effective_batch_size) == (status, batch)
 
