@@ -1,8 +1,8 @@
 """`python -m benchmarks.trial`: where the time of a small trial goes.
 
 Trials of AutoKeras's first hyperparameters on the bundled table, in one process; the medians of each part,
-as shares of the whole. The first epoch traces the training and the test step and makes their iterators;
-what it takes beyond a later epoch is given for that.
+as shares of the whole. The first epoch traces the training and the test step; what it takes beyond a later
+epoch is given for that.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def measure(n_trials: int) -> dict[str, list[float]]:
             "whole trial": whole,
             "freeing the network before (collection)": clock["collect"],
             "building the network": clock["build"] - clock["collect"],
-            "tracing both steps and making iterators": clock["first"] - later,
+            "tracing the training and the test step": clock["first"] - later,
             f"{len(record.epochs)} epochs of training and validation": clock["later"] + later,
             "digest of the weights": clock["digest"],
         }

@@ -2,7 +2,6 @@ import dataclasses
 import gc
 import random
 
-import keras
 import keras_tuner
 import numpy as np
 import pytest
