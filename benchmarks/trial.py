@@ -50,15 +50,15 @@ def measure(n_trials: int) -> dict[str, list[float]]:
     from pipeline.prepare.stage import run as prepare
     from pipeline.search import trial
     from pipeline.search.preload import freeze
-    from pipeline.search.study import make_study
+    from pipeline.search.study import join_rows, make_study
     from pipeline.search.task import initial_hyperparameters
 
     prepare(params)
     freeze()
     schema = read_json(paths.SCHEMA, made_by="prepare")
     with np.load(paths.ARRAYS) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    _, study = make_study(params, schema, arrays, Path("tuner"))
+        data = join_rows(archive, schema)
+    _, study = make_study(params, schema, data, Path("tuner"))
     config = {"space": [], "values": initial_hyperparameters(schema)[0]}
     clock: dict[str, float] = {}
 

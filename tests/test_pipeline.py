@@ -120,7 +120,7 @@ def test_pipeline_model_folder_stands_alone_and_holds_no_pickle(finished):
         "pyfunc.py",
         "requirements.txt",
         "schema.json",
-        "servable.py",
+        "servable",
     ]
     assert finished.json("exported/parity.json")["keras"]["identical"] is True
 

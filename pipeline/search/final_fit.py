@@ -2,7 +2,6 @@
 
 import keras
 import keras_tuner
-import numpy as np
 
 from pipeline.console import say
 from pipeline.determinism import numpy_generator, seed_everything
@@ -32,13 +31,13 @@ def refit(study: Study, best: TrialRecord) -> keras.Model:
         raise ValueError("only a completed trial can be refitted")
     seed_everything(study.seed, "final fit")
     model = build(study, _hyperparameters(study, best))
-    x, y = (
-        np.concatenate([study.data[f"{name}_train"], study.data[f"{name}_validation"]]) for name in ("x", "y")
-    )
+    x, y, _ = study.data
     normalise(model, input_moments(x))
     train(
         model,
-        (x, y, *row_weights(y, study.search)),
+        (x, y, *row_weights(y, len(y), study.search)),
+        n_train=len(y),
+        validate=False,
         batch_size=best.effective_batch_size,
         epochs=best.best_epoch + 1,
         order=numpy_generator(study.seed, "batches of the final fit"),

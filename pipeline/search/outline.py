@@ -30,9 +30,8 @@ def outline(params: Params) -> list[Entry]:
     }
     x = inputs[data.kind]
     y = (np.arange(_ROWS, dtype=np.float32) % 2).reshape(-1, 1)
-    arrays = {"x_train": x, "y_train": y, "x_validation": x, "y_validation": y}
     with tempfile.TemporaryDirectory() as scratch:
-        _, network = build_tuner(schema, arrays, params.search, params.seed, Path(scratch))
+        _, network = build_tuner(schema, x, y, params.search, params.seed, Path(scratch))
     return list_space(lambda hyperparameters: pickle.loads(network).build(hyperparameters))
 
 

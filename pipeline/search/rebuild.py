@@ -13,7 +13,7 @@ from pipeline.errors import SearchError
 from pipeline.params import Params
 from pipeline.search.final_fit import uncompiled
 from pipeline.search.journal import TRAINING_CODE
-from pipeline.search.study import make_study
+from pipeline.search.study import join_rows, make_study
 from pipeline.search.trial import build, hyperparameters_of, run_trial, weights_digest
 
 
@@ -34,7 +34,7 @@ def rebuild_trial(
     Raises SearchError where it fails now.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        _, study = make_study(params, schema, arrays, Path(scratch))
+        _, study = make_study(params, schema, join_rows(arrays, schema), Path(scratch))
     config = {"space": [], "values": outcome["hyperparameters"]}
     record, weights = run_trial(study, outcome["number"], config)
     if record.error is not None:

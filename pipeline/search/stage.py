@@ -25,8 +25,8 @@ from pipeline.search.proposals import Proposer
 from pipeline.search.record import TrialRecord
 from pipeline.search.schedule import ranking, run_trials
 from pipeline.search.space import check_space
-from pipeline.search.study import make_study
-from pipeline.search.trial import Study
+from pipeline.search.study import join_rows, make_study
+from pipeline.search.trial import Data, Study
 from pipeline.search.warm_start import read_warm_start
 from pipeline.search.workers import workers
 
@@ -38,25 +38,25 @@ def run(params: Params) -> None:
     """
     freeze()
     schema = read_json(paths.SCHEMA, made_by="prepare")
-    with np.load(require(paths.ARRAYS, made_by="prepare"), allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    with np.load(require(paths.ARRAYS, made_by="prepare"), allow_pickle=False) as arrays:
+        # Not read from prepare's own record: what is digested is what trials will see.
+        prepared = digest_json([digest_arrays(arrays), digest_json(schema)])
+        data, x_test = join_rows(arrays, schema), arrays["x_test"]
     if params.search.space or params.search.pretrained:
         check_space(outline(params), params.search)
     environment = numeric_environment(params.determinism)
     warm_start = read_warm_start(params.search)
-    # Not read from prepare's own record: what is digested is what trials will see.
-    prepared = digest_json([digest_arrays(arrays), digest_json(schema)])
     inputs = journal_inputs(params, prepared, environment, warm_start)
     journal = Journal(inputs, params.cleanup.keep_checkpoints)
     # After this search's own journal was touched: an old one that is taken up again must stay.
     prune(params.cleanup)
     budget = Budget(params.search, journal)
 
-    study, records, space = _search(params, schema, arrays, journal, budget, warm_start)
+    study, records, space = _search(params, schema, data, journal, budget, warm_start)
     best = records[ranking(records, params.search)[0]]
     # Without its training settings, as it is saved.
     model = uncompiled(_fit_best(study, best, journal))
-    predictions = model.predict(arrays["x_test"], batch_size=params.export.batch_size, verbose=0)
+    predictions = model.predict(x_test, batch_size=params.export.batch_size, verbose=0)
     found = Searched(records, best, space, budget.cut, environment, inputs, journal.folder.name)
     write_outputs(found, model, predictions, params)
 
@@ -64,7 +64,7 @@ def run(params: Params) -> None:
 def _search(
     params: Params,
     schema: dict[str, Any],
-    arrays: dict[str, np.ndarray],
+    data: Data,
     journal: Journal,
     budget: Budget,
     warm_start: list[dict[str, Any]],
@@ -75,7 +75,7 @@ def _search(
     paths.TUNERS.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=paths.TUNERS))
     try:
-        tuner, study = make_study(params, schema, arrays, folder, logs)
+        tuner, study = make_study(params, schema, data, folder, logs)
         proposer = Proposer(tuner, study.network, params.seed, settings, warm_start)
         with SearchProgress(settings) as progress, workers(study, params.determinism) as submit:
             records = run_trials(proposer, submit, journal, budget, settings, progress.on_end)

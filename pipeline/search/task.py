@@ -144,9 +144,9 @@ def network_targets(codes_or_values: np.ndarray, schema: dict[str, Any]) -> np.n
 
 
 def build_tuner(
-    schema: dict[str, Any], data: dict[str, np.ndarray], settings: Search, seed: int, folder: Path
+    schema: dict[str, Any], x: np.ndarray, y: np.ndarray, settings: Search, seed: int, folder: Path
 ) -> tuple[AutoTuner, bytes]:
-    """Let AutoKeras analyse the data and build its tuner.
+    """Let AutoKeras analyse the training rows and build its tuner.
 
     Returns the tuner, whose oracle proposes, and its hypermodel as bytes: every trial builds from
     a copy of its own, because building leaves input shapes behind in the shared one.
@@ -167,16 +167,11 @@ def build_tuner(
         seed=derive_seed(seed, "oracle"),
         **({"max_epochs": settings.epochs} if settings.tuner == "hyperband" else {}),
     )
-    model.fit(
-        data["x_train"],
-        data["y_train"],
-        validation_data=(data["x_validation"], data["y_validation"]),
-        batch_size=settings.batch_size,
-        verbose=0,
-    )
+    # Validation rows are only handed on to the tuner's search, which is not run.
+    model.fit(x, y, validation_data=(x, y), batch_size=settings.batch_size, verbose=0)
     (tuner,) = captured
     network = tuner.hypermodel
-    network.set_io_shapes(data_utils.dataset_shape((data["x_train"], data["y_train"])))
+    network.set_io_shapes(data_utils.dataset_shape((x, y)))
     # AutoKeras takes the whole dataset for one batch, so that its decaying learning rate counts
     # epochs instead of steps and is zero almost at once (graph.py, _compile_keras_model).
     network.inputs[0].batch_size = settings.batch_size

@@ -4,7 +4,7 @@ import gc
 import pickle
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import keras_tuner
@@ -26,12 +26,20 @@ _MIN_DELTA = 1e-4
 _CHUNK = 65_536
 
 
+class Data(NamedTuple):
+    """The rows that a search sees, as networks take them."""
+
+    x: np.ndarray  # the training rows, then the validation rows
+    y: np.ndarray  # float32, (n, 1) or one-hot
+    n_train: int
+
+
 @dataclass(frozen=True)
 class Study:
     """What all trials of a search share."""
 
     network: bytes  # AutoKeras's hypermodel, pickled in memory
-    data: dict[str, np.ndarray]  # x_train, y_train, x_validation, y_validation
+    data: Data
     search: Search
     seed: int
     strict: bool
@@ -98,11 +106,11 @@ def normalise(model: keras.Model, moments: tuple[np.ndarray, np.ndarray] | None)
             layer.finalize_state()
 
 
-def row_weights(y: np.ndarray, settings: Search) -> list[np.ndarray]:
+def row_weights(y: np.ndarray, n_train: int, settings: Search) -> list[np.ndarray]:
     """Give the rows' weights in the training loss, where the settings ask for some."""
     if settings.class_weights is None:
         return []
-    weights = class_weights(y)
+    weights = class_weights(y[:n_train])
     return [np.array([weights[code] for code in _codes(y)], np.float32)]
 
 
@@ -170,11 +178,11 @@ def _train(
     logs = f"{study.tensorboard}/trial-{number:03d}" if study.tensorboard else None
     best = BestWeights(settings.objective, settings.direction)
     normalise(model, study.moments)
-    x, y = study.data["x_train"], study.data["y_train"]
+    x, y, n_train = study.data
     epochs = train(
         model,
-        (x, y, *row_weights(y, settings)),
-        validation=(study.data["x_validation"], study.data["y_validation"]),
+        (x, y, *row_weights(y, n_train, settings)),
+        n_train=n_train,
         batch_size=batch_size,
         # Hyperband gives a trial its own number of epochs. A promoted trial starts anew instead
         # of going on from another trial's weights: else it would be no function of its own inputs.

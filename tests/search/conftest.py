@@ -14,7 +14,7 @@ start_tensorflow(Determinism())
 from sklearn.datasets import load_iris  # noqa: E402
 
 from pipeline.search.task import build_tuner, network_targets  # noqa: E402
-from pipeline.search.trial import Study, input_moments  # noqa: E402
+from pipeline.search.trial import Data, Study, input_moments  # noqa: E402
 
 SEARCH = Search(max_trials=4, epochs=3, batch_size=16)
 SCHEMA = {"task": "classification", "classes": ["setosa", "versicolor", "virginica"]}
@@ -26,12 +26,7 @@ def data():
     order = np.random.default_rng(0).permutation(len(x))
     x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)[order]
     targets = network_targets(y[order], SCHEMA)
-    return {
-        "x_train": x[:100],
-        "y_train": targets[:100],
-        "x_validation": x[100:],
-        "y_validation": targets[100:],
-    }
+    return Data(x, targets, 100)
 
 
 @pytest.fixture
@@ -40,9 +35,14 @@ def make_study(data, tmp_path):
 
     def make(settings=SEARCH, *, seed=0, strict=True, task="classification"):
         tuner, network = build_tuner(
-            {"kind": "structured", "task": task}, data, settings, seed, tmp_path / "tuner"
+            {"kind": "structured", "task": task},
+            data.x[:100],
+            data.y[:100],
+            settings,
+            seed,
+            tmp_path / "tuner",
         )
-        return tuner, Study(network, data, settings, seed, strict, input_moments(data["x_train"]))
+        return tuner, Study(network, data, settings, seed, strict, input_moments(data.x[:100]))
 
     return make
 

@@ -15,6 +15,7 @@ from pipeline.search.proposals import Proposer
 from pipeline.search.space import Narrowing, check_space
 from pipeline.search.task import build_tuner, initial_hyperparameters
 from pipeline.search.trial import (
+    Data,
     Study,
     build,
     class_weights,
@@ -48,8 +49,8 @@ def images():
 
 def study_of(schema, x, settings, tmp_path, seed=0):
     y = (np.arange(len(x), dtype=np.float32) % 2).reshape(-1, 1)
-    data = {"x_train": x, "y_train": y, "x_validation": x, "y_validation": y}
-    tuner, network = build_tuner(schema, data, settings, seed, tmp_path / "tuner")
+    tuner, network = build_tuner(schema, x, y, settings, seed, tmp_path / "tuner")
+    data = Data(np.concatenate([x, x]), np.concatenate([y, y]), len(x))
     return tuner, Study(network, data, settings, seed, True, input_moments(x))
 
 
@@ -183,8 +184,8 @@ def test_normalisation_is_what_keras_would_have_adapted(study, data):
     normalise(model, study.moments)
     (layer,) = [layer for layer in model.layers if isinstance(layer, keras.layers.Normalization)]
     adapted = keras.layers.Normalization()
-    adapted.adapt(data["x_train"])
-    assert np.allclose(layer(data["x_train"]), adapted(data["x_train"]), atol=1e-6)
+    adapted.adapt(data.x[:100])
+    assert np.allclose(layer(data.x), adapted(data.x), atol=1e-6)
 
 
 def test_moments_of_images_are_those_of_their_channels():
@@ -210,6 +211,6 @@ def test_class_weights_change_the_training(make_study):
     for weights in (None, "balanced"):
         settings = Search(epochs=2, class_weights=weights)
         _, study = make_study(settings)
-        kept = {**study.data, "x_train": study.data["x_train"][:60], "y_train": study.data["y_train"][:60]}
+        kept = study.data._replace(n_train=60)
         digests.add(run_trial(dataclasses.replace(study, data=kept), 0, EMPTY)[0].weights["digest"])
     assert len(digests) == 2

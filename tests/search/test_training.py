@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.search import training
-from pipeline.search.training import train
+from pipeline.search.training import aligned, train
 
 
 class InOrder:
@@ -36,15 +36,13 @@ def flat(model):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_training_gives_what_keras_gives(make_model, data, weighted):
-    train_data = (data["x_train"], data["y_train"])
-    validation = (data["x_validation"], data["y_validation"])
-    if weighted:
-        train_data += (np.linspace(0.5, 1.5, 100, dtype=np.float32),)
+    x, y, n = data
+    weights = np.linspace(0.5, 1.5, len(x), dtype=np.float32)
     ours, theirs = make_model(), make_model()
-    history = train(ours, train_data, validation=validation, batch_size=16, epochs=3, order=InOrder())
+    rows = (x, y, weights) if weighted else (x, y)
+    history = train(ours, rows, n_train=n, batch_size=16, epochs=3, order=InOrder())
     expected = theirs.fit(
-        *train_data[:2], sample_weight=train_data[2] if weighted else None, validation_data=validation,
-        batch_size=16, epochs=3, shuffle=False, verbose=0,
+        x[:n], y[:n], sample_weight=weights[:n] if weighted else None, validation_data=(x[n:], y[n:]), batch_size=16, epochs=3, shuffle=False, verbose=0,
     ).history  # fmt: skip
     assert set(history[0]) == set(expected)
     for name, values in expected.items():
@@ -58,7 +56,13 @@ def test_training_is_the_same_however_many_steps_a_call_has(make_model, data, mo
         monkeypatch.setattr(training, "_STEPS", steps)
         model = make_model()
         train(
-            model, (data["x_train"], data["y_train"]), batch_size=3, epochs=2, order=np.random.default_rng(0)
+            model,
+            data[:2],
+            n_train=100,
+            validate=False,
+            batch_size=3,
+            epochs=2,
+            order=np.random.default_rng(0),
         )
         weights.append(flat(model))
     assert np.array_equal(*weights)
@@ -70,7 +74,8 @@ def test_training_shuffles_by_its_generator(make_model, data):
         model = make_model()
         train(
             model,
-            (data["x_train"], data["y_train"]),
+            data[:2],
+            n_train=100,
             batch_size=8,
             epochs=2,
             order=np.random.default_rng(seed),
@@ -87,10 +92,24 @@ def test_training_stops_where_a_callback_says_so(make_model, data):
 
     history = train(
         make_model(),
-        (data["x_train"], data["y_train"]),
+        data[:2],
+        n_train=100,
         batch_size=50,
         epochs=9,
         order=InOrder(),
         callbacks=[Stop()],
     )
     assert len(history) == 2
+
+
+@pytest.mark.parametrize("offset", [0, 1, 3])
+@pytest.mark.parametrize("writeable", [True, False])
+def test_training_reads_arrays_wherever_they_lie(offset, writeable):
+    """TensorFlow ends the whole process on memory that is not aligned (`Check failed: IsAligned()`)."""
+    x = np.arange(400, dtype=np.float32)[offset : offset + 300].reshape(100, 3)
+    x.flags.writeable = writeable
+    found = aligned(x)
+    assert found.ctypes.data % 64 == 0
+    assert np.array_equal(found, x)
+    assert aligned(found) is found
+    assert np.array_equal(training._tensor(x)[1:].numpy(), x[1:])

@@ -49,7 +49,7 @@ def test_trap_columns_are_not_analysed_or_encoded_element_by_element(data, tmp_p
 
     monkeypatch.setattr(ak.analysers.StructuredDataAnalyser, "_update_column", forbidden)
     monkeypatch.setattr(ak.preprocessors.CategoricalToNumerical, "fit", forbidden)
-    build_tuner({"kind": "structured", "task": "classification"}, data, Search(), 0, tmp_path)
+    build_tuner({"kind": "structured", "task": "classification"}, data.x, data.y, Search(), 0, tmp_path)
 
 
 def test_trap_refit_runs_no_callback_of_autokeras(make_study, monkeypatch):

@@ -57,7 +57,7 @@ def test_trial_with_a_network_too_large_fails_alone(make_study):
 
 
 def test_trial_whose_loss_is_not_finite_fails_with_its_cause(make_study, data):
-    broken = data | {"y_train": np.full_like(data["y_train"], np.nan)}
+    broken = data._replace(y=np.full_like(data.y, np.nan))
     study = dataclasses.replace(make_study()[1], data=broken)
     record, _ = run_trial(study, 0, {"space": [], "values": {}})
     assert record.error.type == "NotFiniteError"
