@@ -45,7 +45,7 @@ benchmark: $(VENV)/base  ## compare with plain AutoKeras, both in one run
 	$(BIN)/python -m benchmarks.search
 
 lock: $(VENV)/base  ## compile the locks from the .in files
-	@for name in requirements requirements-dev requirements-gpu requirements-ray; do \
+	@for name in requirements requirements-dev requirements-formats requirements-gpu requirements-ray; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 			$$name.in -o $$name.lock || exit 1; done

@@ -1,5 +1,7 @@
 """The network that is exported: refitted on train + validation, or the best trial's own."""
 
+import dataclasses
+
 import keras
 import keras_tuner
 
@@ -7,14 +9,13 @@ from pipeline.console import say
 from pipeline.determinism import numpy_generator, seed_everything
 from pipeline.errors import ReplayError
 from pipeline.search.journal import Journal
+from pipeline.search.normalisation import input_moments
 from pipeline.search.record import TrialRecord
 from pipeline.search.training import train
 from pipeline.search.trial import (
     Study,
     build,
     hyperparameters_of,
-    input_moments,
-    normalise,
     row_weights,
     run_trial,
     weights_digest,
@@ -30,9 +31,8 @@ def refit(study: Study, best: TrialRecord) -> keras.Model:
     if best.best_epoch is None:
         raise ValueError("only a completed trial can be refitted")
     seed_everything(study.seed, "final fit")
-    model = build(study, _hyperparameters(study, best))
     x, y, _ = study.data
-    normalise(model, input_moments(x))
+    model = build(dataclasses.replace(study, moments=input_moments(x)), _hyperparameters(study, best))
     train(
         model,
         (x, y, *row_weights(y, len(y), study.search)),
@@ -66,11 +66,6 @@ def best_of_trial(study: Study, best: TrialRecord, journal: Journal) -> keras.Mo
             f"with it, but got {digest['digest']}. Remove the folder's .npz files to build them anew."
         )
     return model
-
-
-def uncompiled(model: keras.Model) -> keras.Model:
-    """Share a trained model's layers in one without loss and optimizer, to be saved."""
-    return keras.Model(model.inputs, model.outputs, name="network")
 
 
 def _hyperparameters(study: Study, best: TrialRecord) -> keras_tuner.HyperParameters:

@@ -26,7 +26,17 @@ _HERE = Path(__file__).parent
 TRAINING_CODE = [
     *(
         _HERE / f"{name}.py"
-        for name in ("task", "space", "study", "trial", "training", "callbacks", "proposals", "schedule")
+        for name in (
+            "task",
+            "space",
+            "study",
+            "normalisation",
+            "trial",
+            "training",
+            "callbacks",
+            "proposals",
+            "schedule",
+        )
     ),
     _HERE.parent / "determinism.py",
 ]

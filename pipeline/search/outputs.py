@@ -24,7 +24,6 @@ from pipeline.files import (
 from pipeline.params import Params
 from pipeline.search.journal import TRAINING_CODE
 from pipeline.search.record import TrialRecord
-from pipeline.search.trial import weights_digest
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -42,13 +41,15 @@ class Searched:
     # What the trials depend on, digest by digest, and the journal folder named after it.
     inputs: dict[str, str]
     journal: str
+    # Of the trained network, variable by variable, and how far its rewriting moved its outputs.
+    weights: dict[str, Any]
+    rewriting: float
 
 
 def write_outputs(found: Searched, model: keras.Model, predictions: np.ndarray, params: Params) -> None:
     """Write trials, space, environment, network, test predictions and the summary of it all."""
     fresh_folder(paths.SEARCHED)
     outcomes = [record.outcome() for record in found.records]
-    weights = weights_digest(model)
     write_json(paths.TRIALS, outcomes)
     write_json(paths.SPACE, found.space)
     write_json(paths.NUMERIC_ENVIRONMENT, found.environment)
@@ -67,7 +68,8 @@ def write_outputs(found: Searched, model: keras.Model, predictions: np.ndarray, 
             "cut": found.cut,
             "refit": params.search.refit,
             "n_weights": found.best.n_weights,
-            "weights": weights,
+            "weights": found.weights,
+            "rewriting": found.rewriting,
             # Where the trials' clock times are, as long as cleanup keeps it.
             "journal": found.journal,
             # By module, so that a comparison can name the one that differs.
@@ -77,17 +79,17 @@ def write_outputs(found: Searched, model: keras.Model, predictions: np.ndarray, 
                 **found.inputs,
                 "proposals": digest_json([record.proposal for record in found.records]),
                 "trials": digest_json(outcomes),
-                "weights": weights["digest"],
+                "weights": found.weights["digest"],
                 "predictions": digest_array(predictions),
             },
         },
     )
-    say(f"search: weights digest {weights['digest']}")
+    say(f"search: weights digest {found.weights['digest']}")
 
 
 def code_digests() -> dict[str, str]:
     """Digest, one by one, the modules whose code can change a model's weights."""
-    files = {*TRAINING_CODE, _PACKAGE / "search" / "final_fit.py"}
+    files = {*TRAINING_CODE, *(_PACKAGE / "search" / name for name in ("final_fit.py", "portable.py"))}
     files |= {path for room in ("prepare", "servable") for path in (_PACKAGE / room).rglob("*.py")}
     return {path.relative_to(_PACKAGE).as_posix(): digest_code([path]) for path in sorted(files)}
 

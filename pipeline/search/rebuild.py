@@ -11,8 +11,8 @@ from pipeline.digests import digest_arrays, digest_code, digest_json
 from pipeline.environment import numeric_environment
 from pipeline.errors import SearchError
 from pipeline.params import Params
-from pipeline.search.final_fit import uncompiled
 from pipeline.search.journal import TRAINING_CODE
+from pipeline.search.portable import portable
 from pipeline.search.study import join_rows, make_study
 from pipeline.search.trial import build, hyperparameters_of, run_trial, weights_digest
 
@@ -44,4 +44,4 @@ def rebuild_trial(
         )
     model = build(study, hyperparameters_of(study, config))
     model.set_weights(weights)
-    return uncompiled(model), str(weights_digest(model)["digest"])
+    return portable(model), str(weights_digest(model)["digest"])

@@ -15,10 +15,11 @@ from pipeline.files import read_json, require
 from pipeline.params import Params
 from pipeline.scratch import prune, remove
 from pipeline.search.budget import Budget
-from pipeline.search.final_fit import best_of_trial, refit, uncompiled
+from pipeline.search.final_fit import best_of_trial, refit
 from pipeline.search.journal import Journal, journal_inputs
 from pipeline.search.outline import outline
 from pipeline.search.outputs import Searched, write_outputs
+from pipeline.search.portable import check_rewritten, portable
 from pipeline.search.preload import freeze
 from pipeline.search.progress import SearchProgress
 from pipeline.search.proposals import Proposer
@@ -26,7 +27,7 @@ from pipeline.search.record import TrialRecord
 from pipeline.search.schedule import ranking, run_trials
 from pipeline.search.space import check_space
 from pipeline.search.study import join_rows, make_study
-from pipeline.search.trial import Data, Study
+from pipeline.search.trial import Data, Study, weights_digest
 from pipeline.search.warm_start import read_warm_start
 from pipeline.search.workers import workers
 
@@ -54,11 +55,16 @@ def run(params: Params) -> None:
 
     study, records, space = _search(params, schema, data, journal, budget, warm_start)
     best = records[ranking(records, params.search)[0]]
-    # Without its training settings, as it is saved.
-    model = uncompiled(_fit_best(study, best, journal))
-    predictions = model.predict(x_test, batch_size=params.export.batch_size, verbose=0)
-    found = Searched(records, best, space, budget.cut, environment, inputs, journal.folder.name)
-    write_outputs(found, model, predictions, params)
+    trained = _fit_best(study, best, journal)
+    network = portable(trained)
+    batch_size = params.export.batch_size
+    predictions = network.predict(x_test, batch_size=batch_size, verbose=0)
+    rewriting = check_rewritten(trained.predict(x_test, batch_size=batch_size, verbose=0), predictions)
+    weights = weights_digest(trained)
+    found = Searched(
+        records, best, space, budget.cut, environment, inputs, journal.folder.name, weights, rewriting
+    )
+    write_outputs(found, network, predictions, params)
 
 
 def _search(

@@ -8,9 +8,10 @@ import numpy as np
 from autokeras.engine.tuner import AutoTuner
 
 from pipeline.params import Params
+from pipeline.search.normalisation import input_moments
 from pipeline.search.task import build_tuner, network_targets
 from pipeline.search.training import aligned
-from pipeline.search.trial import Data, Study, input_moments
+from pipeline.search.trial import Data, Study
 
 
 def join_rows(arrays: Mapping[str, np.ndarray], schema: dict[str, Any]) -> Data:

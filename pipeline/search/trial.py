@@ -16,14 +16,13 @@ from pipeline.determinism import numpy_generator, seed_everything
 from pipeline.digests import digest_weights
 from pipeline.params import Search
 from pipeline.search.callbacks import BestWeights, watchers
+from pipeline.search.normalisation import Moments, normalising
 from pipeline.search.record import TrialRecord, failure
 from pipeline.search.space import NarrowedHyperParameters, Narrowing, local_weights
 from pipeline.search.training import train
 
 # AutoKeras's own threshold for an improvement (autokeras 3.0.0, engine/tuner.py, search).
 _MIN_DELTA = 1e-4
-# Rows of pixels or features that are summed up at once.
-_CHUNK = 65_536
 
 
 class Data(NamedTuple):
@@ -44,7 +43,7 @@ class Study:
     seed: int
     strict: bool
     # Mean and variance of the training inputs' last axis, where networks normalise them.
-    moments: tuple[np.ndarray, np.ndarray] | None = None
+    moments: Moments | None = None
     tensorboard: str | None = None  # a folder for logs, which never change a result
 
 
@@ -59,7 +58,7 @@ class NotFiniteError(Exception):
 def build(study: Study, hyperparameters: keras_tuner.HyperParameters) -> keras.Model:
     """Build and compile the network of some hyperparameters, from a clean Keras session."""
     _forget_networks()
-    with local_weights(study.search.pretrained):
+    with local_weights(study.search.pretrained), normalising(study.moments):
         return pickle.loads(study.network).build(hyperparameters)
 
 
@@ -80,30 +79,6 @@ def _forget_networks() -> None:
 def hyperparameters_of(study: Study, config: dict[str, Any]) -> keras_tuner.HyperParameters:
     """Read KerasTuner's configuration of hyperparameters, to be narrowed as params say."""
     return NarrowedHyperParameters.load(config, Narrowing(study.search))
-
-
-def input_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Compute mean and variance over all axes but the last, in float64 and a chunk at a time.
-
-    Keras's `adapt` does so in every trial, and makes a float copy of all images for it. Token
-    numbers (int32) have none.
-    """
-    if x.dtype == np.int32:
-        return None
-    rows = x.reshape(-1, x.shape[-1])
-    chunks = [rows[first : first + _CHUNK] for first in range(0, len(rows), _CHUNK)]
-    mean = sum(chunk.sum(axis=0, dtype=np.float64) for chunk in chunks) / len(rows)
-    squares = sum(np.square(chunk - mean, dtype=np.float64).sum(axis=0) for chunk in chunks)
-    return np.asarray(mean), np.asarray(squares / len(rows))
-
-
-def normalise(model: keras.Model, moments: tuple[np.ndarray, np.ndarray] | None) -> None:
-    """Give a network's normalisation layers their mean and variance: all stand right behind the input."""
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Normalization) and moments is not None:
-            layer.adapt_mean.assign(moments[0])
-            layer.adapt_variance.assign(moments[1])
-            layer.finalize_state()
 
 
 def row_weights(y: np.ndarray, n_train: int, settings: Search) -> list[np.ndarray]:
@@ -177,7 +152,6 @@ def _train(
         )
     logs = f"{study.tensorboard}/trial-{number:03d}" if study.tensorboard else None
     best = BestWeights(settings.objective, settings.direction)
-    normalise(model, study.moments)
     x, y, n_train = study.data
     epochs = train(
         model,

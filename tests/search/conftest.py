@@ -13,8 +13,9 @@ start_tensorflow(Determinism())
 
 from sklearn.datasets import load_iris  # noqa: E402
 
+from pipeline.search.normalisation import input_moments  # noqa: E402
 from pipeline.search.task import build_tuner, network_targets  # noqa: E402
-from pipeline.search.trial import Data, Study, input_moments  # noqa: E402
+from pipeline.search.trial import Data, Study  # noqa: E402
 
 SEARCH = Search(max_trials=4, epochs=3, batch_size=16)
 SCHEMA = {"task": "classification", "classes": ["setosa", "versicolor", "virginica"]}

@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from pipeline.errors import ParamsError
 from pipeline.params import Search, check_params
+from pipeline.search.normalisation import affine, input_moments
 from pipeline.search.outline import as_table, outline
 from pipeline.search.proposals import Proposer
 from pipeline.search.space import Narrowing, check_space
@@ -20,8 +21,6 @@ from pipeline.search.trial import (
     build,
     class_weights,
     hyperparameters_of,
-    input_moments,
-    normalise,
     run_trial,
 )
 
@@ -181,8 +180,8 @@ def test_normalisation_is_what_keras_would_have_adapted(study, data):
     hyperparameters = keras_tuner.HyperParameters()
     hyperparameters.values = {"structured_data_block_1/normalize": True}
     model = build(study, hyperparameters)
-    normalise(model, study.moments)
-    (layer,) = [layer for layer in model.layers if isinstance(layer, keras.layers.Normalization)]
+    (layer,) = [layer for layer in model.layers if isinstance(layer, keras.layers.Rescaling)]
+    assert layer.get_config()["scale"] == affine(study.moments).get_config()["scale"]
     adapted = keras.layers.Normalization()
     adapted.adapt(data.x[:100])
     assert np.allclose(layer(data.x), adapted(data.x), atol=1e-6)

@@ -13,8 +13,9 @@ from autokeras.engine.tuner import AutoTuner
 from pipeline.determinism import derive_seed
 from pipeline.files import read_zip
 from pipeline.params import Search
-from pipeline.search.final_fit import refit, uncompiled
+from pipeline.search.final_fit import refit
 from pipeline.search.outputs import save_network
+from pipeline.search.portable import portable
 from pipeline.search.task import build_tuner, network_targets
 from pipeline.search.trial import build, run_trial
 
@@ -88,7 +89,7 @@ def test_trap_saved_networks_have_no_date_address_or_optimizer(make_study, tmp_p
     _, study = make_study()
     record, _ = run_trial(study, 0, EMPTY)
     for name in ("one", "two"):
-        save_network(uncompiled(refit(study, record)), tmp_path / f"{name}.keras")
+        save_network(portable(refit(study, record)), tmp_path / f"{name}.keras")
     assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "two.keras").read_bytes()
     members = read_zip(tmp_path / "one.keras")
     assert "date_saved" not in json.loads(members["metadata.json"])
