@@ -56,7 +56,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _command(arguments: argparse.Namespace, rest: list[str]) -> Callable[[], int]:
-    from pipeline.commands import asking, reruns, running
+    from pipeline.commands import asking, predicting, reruns, running
 
     match arguments.command:
         case "run":
@@ -73,6 +73,12 @@ def _command(arguments: argparse.Namespace, rest: list[str]) -> Callable[[], int
             return asking.space
         case "rebuild":
             return lambda: reruns.rebuild(arguments.run, arguments.trial, anyway=arguments.anyway)
+        case "predict":
+            return lambda: predicting.predict(arguments.rows, arguments.predictions, arguments.model)
+        case "model-uri":
+            return lambda: predicting.model_uri(arguments.run)
+        case "promote":
+            return lambda: predicting.promote(arguments.run, anyway=arguments.anyway)
         case "publish":
             return running.publish
         case "cleanup":
@@ -122,6 +128,17 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument("--trial", type=int, required=True, metavar="N", help="the trial's number, from 0")
     rebuild.add_argument(
         "--anyway", action="store_true", help="even where data, environment or code are not the recorded ones"
+    )
+    predict = commands.add_parser("predict", help="predict a file of raw rows with the exported model")
+    predict.add_argument("rows", type=Path, metavar="IN", help="a .csv, .tsv or .parquet file")
+    predict.add_argument("predictions", type=Path, metavar="OUT.csv")
+    predict.add_argument("--model", type=Path, default=Path("exported/model"), metavar="FOLDER")
+    uri = commands.add_parser("model-uri", help="print what `mlflow models serve -m` takes for a run's model")
+    uri.add_argument("run", nargs="?", default="latest", metavar="RUN", help="an MLflow run's id or name")
+    promote = commands.add_parser("promote", help="make a run's registered model the champion")
+    promote.add_argument("run", metavar="RUN", help="an MLflow run's id or name, or `latest`")
+    promote.add_argument(
+        "--anyway", action="store_true", help="even where it is worse, or cannot be compared"
     )
     commands.add_parser("publish", help="send to MLflow what could not be sent before")
     return parser

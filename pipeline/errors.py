@@ -40,6 +40,10 @@ class ParityError(PipelineError):
     """A saved model does not predict like the live one."""
 
 
+class RegistryError(PipelineError):
+    """A model cannot be promoted."""
+
+
 def several(problems: list[str]) -> str:
     """Join problems found by one check into one message, one a line."""
     if len(problems) == 1:

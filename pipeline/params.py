@@ -111,9 +111,16 @@ class Determinism(_Section):
 
 
 class Export(_Section):
-    """How the exported model predicts."""
+    """How the exported model predicts, and in which forms it comes."""
 
     batch_size: Count = Field(default=256, description="the rows per prediction step")
+    formats: list[Literal["keras", "onnx", "litert", "savedmodel"]] = Field(
+        default=["keras"], description="a list of keras, onnx, litert and savedmodel"
+    )
+    int8: bool = False
+    register_as: str | None = Field(
+        default=None, min_length=1, description="a model's name in MLflow's registry, or null"
+    )
 
 
 class Evaluate(_Section):

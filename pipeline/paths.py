@@ -32,6 +32,7 @@ REPORTS = Path("reports")
 METRICS = REPORTS / "metrics.json"
 PLOTS = REPORTS / "plots"
 EVALUATION = REPORTS / "evaluation.json"
+MODEL_CARD = REPORTS / "model_card.md"
 
 # What commands leave, beside the stages: never in git, nobody's input.
 REBUILT = Path("rebuilt")

@@ -8,6 +8,7 @@ from pipeline import overrides, paths
 from pipeline.console import say
 from pipeline.determinism import fix_process, start_tensorflow
 from pipeline.errors import MissingError, ParamsError
+from pipeline.export.installed import check_installed
 from pipeline.files import write_whole
 from pipeline.params import read_params
 
@@ -15,6 +16,7 @@ from pipeline.params import read_params
 def check() -> int:
     """Check params.yaml, and that the dataset it names is there."""
     params = read_params()
+    check_installed(params.export)
     data = params.data
     named = [Path(data.path, name) for name in (data.train, data.test) if name is not None]
     absent = [str(path) for path in (Path(data.path), *named) if not path.exists()]

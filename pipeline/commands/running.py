@@ -11,6 +11,7 @@ from pipeline.commands.asking import check
 from pipeline.console import say, warn
 from pipeline.determinism import fix_process, start_tensorflow
 from pipeline.executions import EXECUTION_VARIABLE, Execution
+from pipeline.export.installed import check_installed
 from pipeline.params import Params, read_params
 from pipeline.scratch import stage_lock
 
@@ -26,6 +27,7 @@ _WITH_TENSORFLOW = {"search", "evaluate"}
 def stage(name: str) -> int:
     """Run one stage, record it, and publish what there is."""
     params = read_params()
+    check_installed(params.export)
     # Before numpy or TensorFlow is imported anywhere: they read these only once.
     fix_process(params.determinism)
     with stage_lock():

@@ -3,6 +3,7 @@
 import base64
 import json
 import shutil
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +11,27 @@ import pandas as pd
 
 from pipeline import servable
 from pipeline.digests import digest_file
-from pipeline.environment import numeric_environment
-from pipeline.files import fresh_folder, write_json, write_whole
+from pipeline.files import write_json, write_whole
 from pipeline.params import Params
 
-# What serving needs besides MLflow; versions are those that trained the model.
-_SERVING_PACKAGES = ("keras", "numpy", "pandas", "pillow", "scikit-learn", "skops", "tensorflow")
+# What serving needs besides MLflow, by what the model is; versions are those that made it.
+_ALWAYS = ("numpy", "pandas")
+_BY_KIND = {"structured": ("scikit-learn", "skops"), "image": ("pillow",), "text": ()}
+_BY_RUNTIME = {"onnx": ("onnxruntime",), "keras": ("keras", "tensorflow")}
 _EXAMPLE_ROWS = 3
 
 
 def write_bundle(
     folder: Path,
-    network: Path,
     preprocessor: Path,
     schema: dict[str, Any],
     rows: pd.DataFrame,
     params: Params,
 ) -> None:
-    """Write the model folder: network, preprocessing, schema, code, requirements and digests.
+    """Write, around the network that is there: preprocessing, schema, code, requirements and digests.
 
     `rows` are raw rows, of which the first are kept as an input example.
     """
-    fresh_folder(folder)
-    shutil.copyfile(network, folder / "network.keras")
     if preprocessor.exists():
         shutil.copyfile(preprocessor, folder / "preprocessor.skops")
     code = Path(servable.__file__).parent
@@ -41,8 +40,9 @@ def write_bundle(
     served = {key: value for key, value in schema.items() if key != "features"}
     write_json(folder / "schema.json", served | {"batch_size": params.export.batch_size})
     write_json(folder / "input_example.json", input_example(rows, schema))
-    versions = numeric_environment(params.determinism)["packages"]
-    requirements = "".join(f"{name}=={versions[name]}\n" for name in _SERVING_PACKAGES)
+    runtime = "onnx" if (folder / "network.onnx").exists() else "keras"
+    names = sorted((*_ALWAYS, *_BY_KIND[schema["kind"]], *_BY_RUNTIME[runtime]))
+    requirements = "".join(f"{name}=={metadata.version(name)}\n" for name in names)
     write_whole(folder / "requirements.txt", requirements.encode())
     files = {path.relative_to(folder).as_posix(): digest_file(path)
              for path in sorted(folder.rglob("*")) if path.is_file()}  # fmt: skip

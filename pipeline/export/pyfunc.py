@@ -7,6 +7,7 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 
 class RawRowsModel(mlflow.pyfunc.PythonModel):
@@ -25,13 +26,19 @@ class RawRowsModel(mlflow.pyfunc.PythonModel):
         # The package imports its own modules by this name.
         sys.modules[name] = servable
         spec.loader.exec_module(servable)
-        self._model = servable.load(folder)
+        self._model, self._refused = servable.load(folder), servable.RowsError
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Predict labels and class probabilities, or values."""
-        return self._model.predict(model_input)
+        """Predict labels and class probabilities, or values.
+
+        Raises MlflowException, which the scoring server answers with 400, for rows that cannot be read.
+        """
+        try:
+            return self._model.predict(model_input)
+        except self._refused as error:
+            raise mlflow.MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
 
 
 mlflow.models.set_model(RawRowsModel())

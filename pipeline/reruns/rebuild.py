@@ -53,13 +53,11 @@ def rebuild(evidence: Evidence, number: int, *, anyway: bool) -> Path:
                 anyway=anyway,
             )
         target = paths.REBUILT / f"{evidence.short_name}-trial-{number:03d}"
-        with tempfile.TemporaryDirectory() as scratch:
-            network = Path(scratch, "network.keras")
-            save_network(model, network)
-            rows = pd.read_parquet(folder / paths.TEST_ROWS)
-            fresh_folder(target)
-            preprocessor = folder / paths.PREPROCESSOR
-            write_bundle(target / "model", network, preprocessor, schema, rows, params)
+        fresh_folder(target)
+        fresh_folder(target / "model")
+        save_network(model, target / "model" / paths.NETWORK.name)
+        rows = pd.read_parquet(folder / paths.TEST_ROWS)
+        write_bundle(target / "model", folder / paths.PREPROCESSOR, schema, rows, params)
     write_json(
         target / "rebuilt.json",
         {"run": evidence.name, "trial": number, "weights": digest, "proved": proved, "differing": differing},

@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .images import pixels
 from .rows import typed_rows
-from .text import token_numbers
 
 # The only type, beyond skops's own list of harmless ones, that a preprocessor may hold.
 _TRUSTED = ["numpy.dtype"]
@@ -28,9 +26,14 @@ class Features:
         (n, text_length). Raises RowsError for rows that cannot be read.
         """
         match self.schema["kind"]:
+            # Each kind asks for its own packages only.
             case "image":
+                from .images import pixels
+
                 return pixels(rows, self.schema)
             case "text":
+                from .text import token_numbers
+
                 return token_numbers(rows, self.schema)
         features = self._preprocessor.transform(typed_rows(rows, self.schema))
         return np.ascontiguousarray(features, dtype=np.float32)

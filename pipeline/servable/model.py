@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .features import load_features
+from .networks import choose_form, load_network
 
 MANIFEST = "manifest.json"
 
@@ -21,21 +21,18 @@ class DamagedModelError(ValueError):
 class ServableModel:
     """Preprocessing, network and label decoding as one."""
 
-    def __init__(self, folder: Path) -> None:
-        check_manifest(folder)
+    def __init__(self, folder: Path, network: Path | None = None) -> None:
         # The heavy imports wait until a damaged folder has been refused.
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-        import keras
-
+        check_manifest(folder)
         self.schema = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
         self._features = load_features(self.schema, folder / "preprocessor.skops")
-        self._network = keras.models.load_model(folder / "network.keras", compile=False, safe_mode=True)
+        self._network = load_network(network or choose_form(folder))
 
     def scores(self, rows: pd.DataFrame) -> np.ndarray:
         """Compute the network's raw outputs, float32 of shape (n_rows, n_outputs)."""
-        features = self.features(rows)
-        outputs = self._network.predict(features, batch_size=self.schema["batch_size"], verbose=0)
-        return np.asarray(outputs)
+        features, size = self.features(rows), self.schema["batch_size"]
+        starts = range(0, max(1, len(features)), size)
+        return np.concatenate([self._network(features[start : start + size]) for start in starts])
 
     def features(self, rows: pd.DataFrame) -> np.ndarray:
         """Compute the network's inputs. Raises RowsError for rows that cannot be read."""
@@ -70,7 +67,7 @@ def class_probabilities(outputs: np.ndarray) -> np.ndarray:
 def check_manifest(folder: Path) -> None:
     """Compare every file of a model folder with the digests written at export.
 
-    Raises DamagedModelError naming the file that is missing or differs.
+    Raises DamagedModelError naming the file that is missing, differs, or does not belong there.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -85,8 +82,19 @@ def check_manifest(folder: Path) -> None:
             raise DamagedModelError(
                 f"{path} must have the SHA-256 digest {expected}, but got {found}. Export the model again."
             )
+    files = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "__pycache__")
+    names = {path.relative_to(folder).as_posix() for path in files}
+    if foreign := sorted(names - manifest["files"].keys() - {MANIFEST}):
+        raise DamagedModelError(
+            f"{folder} must hold only what was exported, but got {', '.join(foreign)} as well. Take it away, "
+            "or export the model again."
+        )
 
 
-def load(folder: str | Path) -> ServableModel:
-    """Load an exported model folder. Raises DamagedModelError where its files were changed."""
-    return ServableModel(Path(folder))
+def load(folder: str | Path, network: str | Path | None = None) -> ServableModel:
+    """Load an exported model folder. Raises DamagedModelError where its files were changed.
+
+    `network` is another form of its network (.keras, .onnx, .tflite or a SavedModel folder); by default
+    the folder's own, by ONNX where it can.
+    """
+    return ServableModel(Path(folder), Path(network) if network else None)

@@ -6,14 +6,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+MODEL_TAG = "encore.model_id"
 _DIGEST_TAG = "encore.model"
 
 
-def log_model(client: Any, run_id: str, folder: Path, schema: dict[str, Any], digest: str) -> None:
-    """Log the servable model in `folder` to a run, unless the run has the one of that digest."""
+def log_model(client: Any, run_id: str, folder: Path, schema: dict[str, Any], digest: str) -> str:
+    """Log the servable model in `folder` to a run, unless the run has the one of that digest.
+
+    Returns the logged model's id.
+    """
     found = client.get_run(run_id)
     if found.data.tags.get(_DIGEST_TAG) == digest:
-        return
+        return str(found.data.tags[MODEL_TAG])
     import mlflow
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
     from mlflow.models import Model, ModelSignature
@@ -42,7 +46,10 @@ def log_model(client: Any, run_id: str, folder: Path, schema: dict[str, Any], di
         client.log_model_artifacts(logged.model_id, str(path))
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    # The digest last: only then is the model whole.
+    client.set_tag(run_id, MODEL_TAG, logged.model_id)
     client.set_tag(run_id, _DIGEST_TAG, digest)
+    return str(logged.model_id)
 
 
 def _example(example: dict[str, Any], schema: dict[str, Any]) -> Any:

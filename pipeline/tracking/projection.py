@@ -17,8 +17,8 @@ from pipeline.files import write_json
 from pipeline.params import Params, flat
 from pipeline.tracking.note import describe
 
-# Sections of params.yaml that cannot change a result.
-_NOT_RESULTS = ("tracking.", "cleanup.")
+# Params that cannot change a result.
+_NOT_RESULTS = ("tracking.", "cleanup.", "export.register_as")
 # Longest param value that MLflow takes.
 _MAX_PARAM = 6000
 STAGES = ("prepare", "search", "export", "evaluate")
@@ -53,22 +53,23 @@ def project(execution: Execution, params: Params) -> Path | None:
         "status": status(record),
         "started": record["started"],
         "params": {name: _text(value) for name, value in values.items()} | _digest_params(links),
-        "tags": _tags(record, links, search, parity),
+        "tags": _tags(record, links, search, parity, evaluation),
         "metrics": _metrics(record, search, scores),
         "note": describe(record, params, search, scores, parity),
         "datasets": _datasets(params, prepared),
         "trials": _trials(search),
         "model": bool(parity),
+        "register_as": params.export.register_as,
         "schema": _read(paths.SCHEMA),
     }
-    _copy_artifacts(execution, params, search, parity is not None, evaluation is not None)
+    _copy_artifacts(execution, params, search, evaluation is not None)
+    if parity:
+        _copy_model(execution, parity, record)
     write_json(execution.folder / "run.json", run)
     return execution.folder / "run.json"
 
 
-def _copy_artifacts(
-    execution: Execution, params: Params, search: dict[str, Any], with_model: bool, with_reports: bool
-) -> None:
+def _copy_artifacts(execution: Execution, params: Params, search: dict[str, Any], with_reports: bool) -> None:
     """Copy what a run keeps, in the project's own layout: `compare` reads both alike."""
     artifacts = execution.folder / "artifacts"
     shutil.rmtree(artifacts, ignore_errors=True)
@@ -83,8 +84,7 @@ def _copy_artifacts(
         paths.SPACE,
     ]
     files += [paths.SEARCH_SUMMARY, paths.NUMERIC_ENVIRONMENT]
-    files += [paths.PARITY] if with_model else []
-    files += [paths.METRICS, paths.EVALUATION] if with_reports else []
+    files += [paths.METRICS, paths.EVALUATION, paths.MODEL_CARD] if with_reports else []
     for path in files:
         (artifacts / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, artifacts / path)
@@ -93,10 +93,28 @@ def _copy_artifacts(
     if params.search.tensorboard and logs.exists():
         shutil.copytree(logs, artifacts / "tensorboard")
     shutil.rmtree(execution.folder / "model", ignore_errors=True)
-    if with_model:
-        shutil.copytree(paths.MODEL, execution.folder / "model")
     if with_reports:
         shutil.copytree(paths.PLOTS, artifacts / paths.PLOTS)
+
+
+def _copy_model(execution: Execution, parity: dict[str, Any], record: dict[str, Any]) -> None:
+    """Copy the servable model, its other forms, and the proof of all with what each cost in its process."""
+    shutil.copytree(paths.MODEL, execution.folder / "model")
+    exported = execution.folder / "artifacts" / paths.EXPORTED
+    exported.mkdir(parents=True, exist_ok=True)
+    for path in paths.EXPORTED.iterdir():
+        if path.is_dir() and path != paths.MODEL:
+            shutil.copytree(path, exported / path.name)
+        elif path.is_file():
+            shutil.copyfile(path, exported / path.name)
+    costs = _costs(record)
+    forms = {name: form | costs[name] for name, form in parity.items() if name in costs}
+    write_json(exported / paths.PARITY.name, parity | forms)
+
+
+def _costs(record: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Give what loading and predicting cost, form by form, where this execution exported."""
+    return record["stages"].get("export", {}).get("details") or {}
 
 
 def chain(
@@ -129,10 +147,13 @@ def _tags(
     links: dict[str, str],
     search: dict[str, Any],
     parity: dict[str, Any] | None,
+    evaluation: dict[str, Any] | None,
 ) -> dict[str, str]:
     tags = {f"encore.digest.{name}": digest for name, digest in links.items()}
     if parity:
         tags["encore.digest.model"] = parity["digests"]["model"]
+    if evaluation:
+        tags["encore.digest.test_set"] = evaluation["test_set"]
     tags["encore.execution"] = record["key"]
     tags["encore.direction"] = search["direction"]
     tags["encore.guarantee"] = search["guarantee"]
@@ -168,6 +189,8 @@ def _metrics(
     for stage, entry in record["stages"].items():
         if "seconds" in entry:
             metrics[f"seconds.{stage}"] = entry["seconds"]
+    for form, costs in _costs(record).items():
+        metrics |= {f"export.{form}.{name}": value for name, value in costs.items()}
     return metrics
 
 

@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pipeline import paths
 from pipeline.tracking.model import log_model
+from pipeline.tracking.registry import register
+from pipeline.tracking.table import trials_table
 
 _KEY_TAG = "encore.execution"
 _TRIAL_TAG = "encore.trial"
-TRIAL_COLUMNS = ["trial", "status", "score", "best_epoch", "n_weights", "seconds", "weights_digest"]
 # MLflow's limits for one batch.
 _MAX_METRICS = 1000
 _MAX_ENTRIES = 100
@@ -34,8 +36,14 @@ class Publisher:
         self._log_trials(run_id)
         model = self._folder / "model"
         if self._run["model"] and model.exists():
-            digest = self._run["tags"]["encore.digest.model"]
-            log_model(self._client, run_id, model, self._run["schema"], digest)
+            model_id = log_model(
+                self._client, run_id, model, self._run["schema"], self._run["tags"]["encore.digest.model"]
+            )
+            card = self._folder / "artifacts" / paths.MODEL_CARD
+            if card.exists():
+                self._client.log_model_artifact(model_id, str(card))
+            if name := self._run["register_as"]:
+                register(self._client, name, run_id, model_id, self._run["tags"])
         # `mlflow run` ends its own run; if its process died, it is ended here.
         if self._run["status"] in _TERMINAL:
             self._client.set_terminated(run_id, self._run["status"])
@@ -93,7 +101,7 @@ class Publisher:
             self._client.log_inputs(run_id, new)
         if (self._folder / "artifacts").exists():
             self._client.log_artifacts(run_id, str(self._folder / "artifacts"))
-        self._client.log_dict(run_id, _table(self._run["trials"]), "trials_table.json")
+        self._client.log_dict(run_id, trials_table(self._run["trials"]), "trials_table.json")
 
     def _origin(self, run_id: str) -> str:
         """Find the run that executed the search whose result is reused here."""
@@ -182,20 +190,6 @@ class Publisher:
             self._client.log_batch(run_id, params=new[part], tags=labels[part])
         for start in range(0, len(metrics), _MAX_METRICS):
             self._client.log_batch(run_id, metrics=metrics[start : start + _MAX_METRICS])
-
-
-def _table(trials: list[dict[str, Any]]) -> dict[str, Any]:
-    """Lay out all trials as the table that MLflow's UI shows for `log_table`."""
-    names = sorted({name for trial in trials for name in trial["hyperparameters"]})
-    rows = [
-        [
-            trial["number"], trial["status"], trial["score"], trial["best_epoch"],
-            trial["n_weights"], trial["seconds"], (trial["weights"] or {}).get("digest"),
-            *(trial["hyperparameters"].get(name) for name in names),
-        ]
-        for trial in trials
-    ]  # fmt: skip
-    return {"columns": TRIAL_COLUMNS + names, "data": rows}
 
 
 def _points(metrics: dict[str, float], when: float) -> list[tuple[str, float, float, int]]:

@@ -8,8 +8,8 @@ from typing import Any
 from pipeline import paths
 from pipeline.environment import mask
 from pipeline.errors import MissingError
-from pipeline.tracking.publisher import TRIAL_COLUMNS
 from pipeline.tracking.server import be_brief, tracking_uri
+from pipeline.tracking.table import TRIAL_COLUMNS
 
 
 def best_hyperparameters(run_id: str, top: int) -> list[dict[str, Any]]:
@@ -50,20 +50,32 @@ def fetch(run: str, folder: Path) -> tuple[str, Path]:
     import mlflow
 
     client = mlflow.MlflowClient()
+    found = find_run(client, run)
+    target = folder / found.info.run_id
+    target.mkdir(parents=True, exist_ok=True)
     try:
-        found = _find_run(client, run)
-        target = folder / found.info.run_id
-        target.mkdir(parents=True, exist_ok=True)
         for name in ("params.yaml", "prepared", "searched", "reports"):
             if any(item.path == name for item in client.list_artifacts(found.info.run_id)):
                 client.download_artifacts(found.info.run_id, name, str(target))
     except mlflow.exceptions.MlflowException as error:
         raise MissingError(
-            f"no run {run!r} could be read at {mask(tracking_uri())} ({str(error).splitlines()[0][:200]})"
+            f"the artifacts of run {run!r} could not be read ({str(error).splitlines()[0][:200]})"
         ) from error
     if not (target / paths.SEARCH_SUMMARY).exists():
         raise MissingError(f"run {run!r} holds no finished search")
     return f"{found.info.run_name} ({found.info.run_id})", target
+
+
+def find_run(client: Any, run: str) -> Any:
+    """Find a pipeline's run by its id, its name or `latest`. Raises MissingError where there is none."""
+    import mlflow
+
+    try:
+        return _find_run(client, run)
+    except mlflow.exceptions.MlflowException as error:
+        raise MissingError(
+            f"no run {run!r} could be read at {mask(tracking_uri())} ({str(error).splitlines()[0][:200]})"
+        ) from error
 
 
 def _find_run(client: Any, run: str) -> Any:
