@@ -18,9 +18,9 @@ $(VENV)/base: requirements.lock
 	@$(INSTALL) -r requirements.lock
 	@touch $@
 
-$(VENV)/dev: $(VENV)/base requirements-dev.lock requirements-ray.lock
+$(VENV)/dev: $(VENV)/base requirements-dev.lock requirements-formats.lock requirements-ray.lock
 	@echo "adding the development tools and the optional groups that tests use"
-	@$(INSTALL) -r requirements-dev.lock -r requirements-ray.lock
+	@$(INSTALL) -r requirements-dev.lock -r requirements-formats.lock -r requirements-ray.lock
 	@touch $@
 
 data/examples: $(VENV)/base examples/build.py

@@ -9,7 +9,7 @@ import yaml
 from pipeline import paths
 from pipeline.errors import ParamsError, several
 from pipeline.files import write_whole
-from pipeline.params import check_params, flat, known_keys
+from pipeline.params import check_params, flat, known_keys, load_yaml
 from pipeline.problems import nearest
 
 
@@ -49,8 +49,8 @@ def apply(source: Path | None, pairs: dict[str, str], target: Path = paths.PARAM
     editor = _editor()
     text = _read(target)
     document = editor.load(text)
-    before = _flatten(yaml.safe_load(text))
-    wanted = {} if source is None else flat(check_params(yaml.safe_load(_read(source)), source))
+    before = _flatten(load_yaml(text))
+    wanted = {} if source is None else flat(check_params(load_yaml(_read(source)), source))
     wanted |= {key: _value(value) for key, value in pairs.items()}
     for key, value in wanted.items():
         if key not in before or before[key] != value:
@@ -61,8 +61,8 @@ def apply(source: Path | None, pairs: dict[str, str], target: Path = paths.PARAM
             section[name] = value
     stream = io.StringIO()
     editor.dump(document, stream)
-    after = _flatten(yaml.safe_load(stream.getvalue()))
-    check_params(yaml.safe_load(stream.getvalue()), source or target)
+    after = _flatten(load_yaml(stream.getvalue()))
+    check_params(load_yaml(stream.getvalue()), source or target)
     if after != before:
         write_whole(target, stream.getvalue().encode())
     return [
@@ -96,17 +96,10 @@ def _read(path: Path) -> str:
 
 def _value(text: str) -> Any:
     """Read one override's value the way params.yaml would be read."""
-    # YAML 1.1 takes 1e-3 for text; a person who types it means the number.
     try:
-        value = yaml.safe_load(text)
+        return load_yaml(text)
     except yaml.YAMLError:
         return text
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
 
 
 def _flatten(values: Any, prefix: str = "") -> dict[str, Any]:

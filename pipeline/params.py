@@ -1,5 +1,6 @@
 """params.yaml as frozen models, one section a stage; every problem reported in one message."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -164,13 +165,29 @@ class Params(_Section):
         return self
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML with the numbers of its version 1.2, as DVC reads it: PyYAML takes 1e-3 for text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$"),
+    list("-+.0123456789"),
+)
+
+
+def load_yaml(text: str) -> Any:
+    """Read YAML text into plain values. Raises yaml.YAMLError where it is none."""
+    return yaml.load(text, _Loader)
+
+
 def read_params(path: Path = paths.PARAMS) -> Params:
     """Read and check the params file that stages and DVC share.
 
     Raises ParamsError with every problem at once: file, key, rule, what came, what to do.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ParamsError(
             f"{path} cannot be read ({error.strerror}). Start from the project folder, "

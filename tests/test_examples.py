@@ -10,7 +10,10 @@ import pytest
 from tests.conftest import ROOT
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.yaml"))
-FEW = ("--search.max_trials", "2", "--search.epochs", "3", "--search.batch_size", "64")
+FEW = (
+    "--search.max_trials", "2", "--search.epochs", "3", "--search.batch_size", "64",
+    "--export.formats", "[keras, onnx, litert, savedmodel]",
+)  # fmt: skip
 
 READ_BACK = """
 import sys, mlflow, pandas as pd
@@ -44,6 +47,9 @@ def test_example_runs_end_to_end_and_repeats_itself(new_project, built, name):
     project = new_project(name)
     shutil.copytree(built, project.folder / "data" / "examples")
     ran = project.pipeline("run", "--params", f"examples/{name}.yaml", *FEW)
+    parity = project.json("exported/parity.json")
+    assert parity["keras"]["identical"]
+    assert all(parity[form]["maximum_difference"] < 1e-4 for form in ("onnx", "litert", "savedmodel"))
     assert "bit for bit like the live model" in ran.stdout
     scores = project.json("reports/metrics.json")
     assert len(scores) == 3

@@ -27,6 +27,14 @@ def test_overrides_read_values_as_params_yaml_would(target):
     assert (params.data.ignore, params.search.refit, params.split.test) == (["a", "b"], False, 0.1)
 
 
+def test_overrides_keep_small_numbers_numbers_wherever_they_stand(target):
+    """PyYAML reads 1e-05 as text, which is how a float of that size is written."""
+    overrides.apply(None, {"search.space": "{learning_rate: [0.00001, 1e-3]}"}, target)
+    assert read_params(target).search.space == {"learning_rate": [1e-05, 0.001]}
+    overrides.apply(None, {"search.space": "{learning_rate: 2e-05}"}, target)
+    assert read_params(target).search.space == {"learning_rate": 2e-05}
+
+
 def test_overrides_of_another_file_take_its_values_and_defaults_and_keep_the_comments(target, tmp_path):
     source = tmp_path / "mine.yaml"
     source.write_text("seed: 7\ndata: {path: a.csv, task: regression, target: y}\n")

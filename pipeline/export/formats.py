@@ -39,7 +39,10 @@ def write_onnx(network: keras.Model, path: Path, about: dict[str, str]) -> None:
 
 def write_saved_model(network: keras.Model, folder: Path) -> None:
     """Write a SavedModel with one signature, `serving_default`: `inputs` in, `output_0` out."""
-    tf.saved_model.save(tf.Module(), folder, signatures={"serving_default": _frozen(network)})
+    # Gradients, which nobody takes of a frozen graph, would be saved with what they captured.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    signatures = {"serving_default": _frozen(network)}
+    tf.saved_model.save(tf.Module(), folder, signatures=signatures, options=options)
     # A random identifier, which loading does without.
     (folder / "fingerprint.pb").unlink()
 

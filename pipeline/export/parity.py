@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 # How far another form's outputs may be from Keras's, in multiples of 1 + their size: they are float32
-# sums in another order, deep networks among them. int8 is measured, not held to it.
-TOLERANCE = 1e-4
+# sums in another order (ResNet-50 and EfficientNet with random weights: 3e-4). int8 is not held to it.
+TOLERANCE = 1e-3
 _TIMED_SECONDS = 1.0
 
 

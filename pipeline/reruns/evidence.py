@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from pipeline import paths
 from pipeline.digests import digest_json
 from pipeline.errors import MissingError
 from pipeline.files import read_json
-from pipeline.params import Params, check_params, flat
+from pipeline.params import Params, check_params, flat, load_yaml
 from pipeline.tracking.projection import chain
 
 
@@ -41,7 +40,7 @@ class Evidence:
     def settings(self) -> Params:
         """The params."""
         path = self.folder / paths.PARAMS
-        return check_params(yaml.safe_load(path.read_text(encoding="utf-8")), path)
+        return check_params(load_yaml(path.read_text(encoding="utf-8")), path)
 
     @property
     def params(self) -> dict[str, Any]:
