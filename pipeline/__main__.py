@@ -64,7 +64,9 @@ def _command(arguments: argparse.Namespace, rest: list[str]) -> Callable[[], int
         case "check":
             return asking.check
         case "compare":
-            return lambda: reruns.compare(*arguments.run, as_json=arguments.json)
+            return lambda: reruns.compare(arguments.run, as_json=arguments.json, page=arguments.html)
+        case "reproduce":
+            return lambda: reruns.reproduce(arguments.run)
         case "init":
             return lambda: asking.init(
                 arguments.data, arguments.target, arguments.test, arguments.output, force=arguments.force
@@ -73,6 +75,10 @@ def _command(arguments: argparse.Namespace, rest: list[str]) -> Callable[[], int
             return asking.space
         case "rebuild":
             return lambda: reruns.rebuild(arguments.run, arguments.trial, anyway=arguments.anyway)
+        case "verify":
+            return lambda: reruns.verify(
+                arguments.run, arguments.trials, arguments.workers, fresh_env=arguments.fresh_env
+            )
         case "predict":
             return lambda: predicting.predict(arguments.rows, arguments.predictions, arguments.model)
         case "model-uri":
@@ -114,13 +120,16 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("space", help="print the search space: names, values, conditions, defaults")
     compare = commands.add_parser(
         "compare",
-        help="say where two runs part, and why",
+        help="say where runs part, and why",
         description="Exit code: 0 identical, 1 different, 2 could not tell.",
     )
     compare.add_argument(
-        "run", nargs=2, metavar="RUN", help="an MLflow run's id or name, `latest`, or a folder of outputs"
+        "run", nargs="+", metavar="RUN", help="an MLflow run's id or name, `latest`, or a folder of outputs"
     )
     compare.add_argument("--json", action="store_true", help="for machines")
+    compare.add_argument("--html", type=Path, metavar="FILE", help="write a page for people as well")
+    reproduce = commands.add_parser("reproduce", help="bring a clone to the state of a run, run it, compare")
+    reproduce.add_argument("run", metavar="RUN", help="an MLflow run's id or name")
     rebuild = commands.add_parser("rebuild", help="train one trial of an earlier run again, as a model")
     rebuild.add_argument(
         "run", metavar="RUN", help="an MLflow run's id or name, `latest`, or a folder of outputs"
@@ -129,6 +138,15 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument(
         "--anyway", action="store_true", help="even where data, environment or code are not the recorded ones"
     )
+    verify = commands.add_parser(
+        "verify",
+        help="run a search again, from no journal, and compare every digest",
+        description="Exit code: 0 the same, 1 different. The verdict goes to the run as a tag.",
+    )
+    verify.add_argument("run", nargs="?", default="latest", metavar="RUN")
+    verify.add_argument("--trials", type=int, metavar="N", help="only N trials, chosen by the run's seed")
+    verify.add_argument("--workers", default="1", metavar="1,2", help="once with each number of workers")
+    verify.add_argument("--fresh-env", action="store_true", help="in a new environment from the run's lock")
     predict = commands.add_parser("predict", help="predict a file of raw rows with the exported model")
     predict.add_argument("rows", type=Path, metavar="IN", help="a .csv, .tsv or .parquet file")
     predict.add_argument("predictions", type=Path, metavar="OUT.csv")

@@ -80,17 +80,25 @@ def git_state() -> dict[str, Any]:
     if commit is None:
         return {}
     # DVC rewrites dvc.lock in every execution: it is a result, not a cause.
-    changes = (_git("diff", "HEAD", "--", ":!dvc.lock") or "") + (
-        _git("ls-files", "--others", "--exclude-standard", "--exclude", "dvc.lock") or ""
-    )
+    untracked = _git("ls-files", "--others", "--exclude-standard", "--exclude", "dvc.lock") or ""
+    changes = (_git("diff", "HEAD", "--", ":!dvc.lock") or "") + untracked
     import hashlib
 
     return {
         "commit": commit.strip(),
         "branch": (_git("rev-parse", "--abbrev-ref", "HEAD") or "").strip(),
         "dirty": bool(changes),
+        "untracked": untracked.splitlines(),
         "diff_digest": hashlib.sha256(changes.encode()).hexdigest() if changes else None,
     }
+
+
+def git_changes() -> str:
+    """Give the working tree's difference from its commit, as `git apply` takes it; empty where there is none.
+
+    params.yaml and dvc.lock are left out: a run holds the first itself, and the second is a result.
+    """
+    return _git("diff", "--binary", "HEAD", "--", ":!dvc.lock", ":!params.yaml") or ""
 
 
 def _git(*arguments: str) -> str | None:

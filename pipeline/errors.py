@@ -40,6 +40,10 @@ class ParityError(PipelineError):
     """A saved model does not predict like the live one."""
 
 
+class ReproduceError(PipelineError):
+    """A clone cannot be brought to the state of an earlier run."""
+
+
 class RegistryError(PipelineError):
     """A model cannot be promoted."""
 

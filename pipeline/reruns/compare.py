@@ -104,15 +104,15 @@ def code_differences(a: Evidence, b: Evidence) -> list[str]:
 
 def environment_differences(a: Evidence, b: Evidence) -> list[str]:
     """List the versions, instruction sets and settings that differ."""
-    return _changes(_flatten(a.environment), _flatten(b.environment))
+    return changes(a.environment, b.environment)
 
 
 def proposal_differences(a: Evidence, b: Evidence) -> list[str]:
     """Name the first proposal that differs, or how many more one run has."""
     for one, two in zip(a.trials, b.trials, strict=False):
         if one["proposal"] != two["proposal"]:
-            changes = _changes(one["proposal"], two["proposal"])
-            return [f"trial {one['number']} was proposed otherwise: {'; '.join(changes[:_SHOWN])}"]
+            apart = _changes(one["proposal"], two["proposal"])
+            return [f"trial {one['number']} was proposed otherwise: {'; '.join(apart[:_SHOWN])}"]
     return [f"{len(a.trials)} trials → {len(b.trials)} trials; those that both have were proposed alike"]
 
 
@@ -147,7 +147,12 @@ def weight_differences(a: Evidence, b: Evidence) -> list[str]:
 
 def metric_differences(a: Evidence, b: Evidence) -> list[str]:
     """List the test metrics that differ."""
-    return _changes(_flatten(a.metrics), _flatten(b.metrics))
+    return changes(a.metrics, b.metrics)
+
+
+def changes(one: dict[str, Any], two: dict[str, Any]) -> list[str]:
+    """List the values that differ in nested dictionaries, as `key: old → new`."""
+    return _changes(_flatten(one), _flatten(two))
 
 
 def units_in_the_last_place(a: float, b: float) -> int:

@@ -22,6 +22,8 @@ class Evidence:
 
     name: str
     folder: Path
+    # Its id in MLflow, where it was read from there.
+    run_id: str | None = None
 
     @cached_property
     def chain(self) -> dict[str, str]:
@@ -93,4 +95,4 @@ def read_evidence(source: str, scratch: Path) -> Evidence:
     from pipeline.tracking import runs
 
     name, fetched = runs.fetch(source, scratch)
-    return Evidence(name, fetched)
+    return Evidence(name, fetched, fetched.name)

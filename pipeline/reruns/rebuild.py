@@ -1,21 +1,15 @@
 """`rebuild`: one trial of an earlier run as a model, proved by the digest of its weights."""
 
-import contextlib
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pipeline import paths
 from pipeline.console import say, warn
-from pipeline.digests import digest_arrays, digest_json
-from pipeline.errors import DataError, MissingError, SearchError
-from pipeline.files import fresh_folder, read_json, write_json
-from pipeline.params import Params
+from pipeline.errors import MissingError, SearchError
+from pipeline.files import fresh_folder, write_json
+from pipeline.reruns.data import prepared_of, read_prepared
 from pipeline.reruns.evidence import Evidence
 
 
@@ -32,8 +26,8 @@ def rebuild(evidence: Evidence, number: int, *, anyway: bool) -> Path:
 
     outcome = _outcome(evidence, number)
     params = evidence.settings
-    with _prepared(evidence, params) as folder:
-        schema, arrays = _read(folder)
+    with prepared_of(evidence) as folder:
+        schema, arrays = read_prepared(folder)
         recorded = evidence.search["digests"]
         present = present_inputs(params, schema, arrays)
         differing = [name for name, digest in present.items() if digest != recorded[name]]
@@ -75,39 +69,6 @@ def _outcome(evidence: Evidence, number: int) -> dict[str, Any]:
     if trials[number]["weights"] is None:
         raise MissingError(f"trial {number} of {evidence.name} failed: there are no weights to rebuild.")
     return trials[number]
-
-
-@contextlib.contextmanager
-def _prepared(evidence: Evidence, params: Params) -> Iterator[Path]:
-    """Find or make a folder with the run's `prepared/`."""
-    here = Path.cwd()
-    with contextlib.suppress(MissingError, OSError):
-        schema, arrays = _read(here)
-        if digest_json([digest_arrays(arrays), digest_json(schema)]) == evidence.search["digests"]["data"]:
-            yield here
-            return
-    from pipeline.prepare.stage import run as prepare
-
-    say("rebuild: prepared/ is another run's; preparing the run's own data again")
-    data = params.data.model_copy(update={"path": str(Path(params.data.path).resolve())})
-    with tempfile.TemporaryDirectory() as scratch:
-        os.chdir(scratch)
-        try:
-            prepare(params.model_copy(update={"data": data}))
-        except DataError as error:
-            raise MissingError(
-                f"the data of {evidence.name} is not here ({error}) Get it with `dvc pull`, or check out the "
-                "run's commit."
-            ) from error
-        finally:
-            os.chdir(here)
-        yield Path(scratch)
-
-
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    schema = read_json(folder / paths.SCHEMA, made_by="prepare")
-    with np.load(folder / paths.ARRAYS, allow_pickle=False) as archive:
-        return schema, {name: archive[name] for name in archive.files}
 
 
 def _refuse(problem: str, *, anyway: bool) -> None:

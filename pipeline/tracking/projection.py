@@ -5,16 +5,16 @@ not), so that a half-finished execution is shown as what it is.
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from pipeline import paths
 from pipeline.digests import digest_json, digest_tree
-from pipeline.environment import full_environment, git_state, mask
+from pipeline.environment import git_state, mask
 from pipeline.executions import Execution, status
 from pipeline.files import write_json
 from pipeline.params import Params, flat
+from pipeline.tracking.artifacts import copy_artifacts, copy_model, form_costs
 from pipeline.tracking.note import describe
 
 # Params that cannot change a result.
@@ -62,59 +62,11 @@ def project(execution: Execution, params: Params) -> Path | None:
         "register_as": params.export.register_as,
         "schema": _read(paths.SCHEMA),
     }
-    _copy_artifacts(execution, params, search, evaluation is not None)
+    copy_artifacts(execution, params, search, evaluation is not None)
     if parity:
-        _copy_model(execution, parity, record)
+        copy_model(execution, parity, record)
     write_json(execution.folder / "run.json", run)
     return execution.folder / "run.json"
-
-
-def _copy_artifacts(execution: Execution, params: Params, search: dict[str, Any], with_reports: bool) -> None:
-    """Copy what a run keeps, in the project's own layout: `compare` reads both alike."""
-    artifacts = execution.folder / "artifacts"
-    shutil.rmtree(artifacts, ignore_errors=True)
-    files = [
-        paths.PARAMS,
-        paths.SCHEMA,
-        paths.PREPARED_DIGESTS,
-        paths.SPLIT,
-        paths.DATA_REPORT,
-        paths.DATA_REPORT_TEXT,
-        paths.TRIALS,
-        paths.SPACE,
-    ]
-    files += [paths.SEARCH_SUMMARY, paths.NUMERIC_ENVIRONMENT]
-    files += [paths.METRICS, paths.EVALUATION, paths.MODEL_CARD] if with_reports else []
-    for path in files:
-        (artifacts / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, artifacts / path)
-    write_json(artifacts / "environment.json", full_environment(params.determinism))
-    logs = paths.TENSORBOARD / search["journal"]
-    if params.search.tensorboard and logs.exists():
-        shutil.copytree(logs, artifacts / "tensorboard")
-    shutil.rmtree(execution.folder / "model", ignore_errors=True)
-    if with_reports:
-        shutil.copytree(paths.PLOTS, artifacts / paths.PLOTS)
-
-
-def _copy_model(execution: Execution, parity: dict[str, Any], record: dict[str, Any]) -> None:
-    """Copy the servable model, its other forms, and the proof of all with what each cost in its process."""
-    shutil.copytree(paths.MODEL, execution.folder / "model")
-    exported = execution.folder / "artifacts" / paths.EXPORTED
-    exported.mkdir(parents=True, exist_ok=True)
-    for path in paths.EXPORTED.iterdir():
-        if path.is_dir() and path != paths.MODEL:
-            shutil.copytree(path, exported / path.name)
-        elif path.is_file():
-            shutil.copyfile(path, exported / path.name)
-    costs = _costs(record)
-    forms = {name: form | costs[name] for name, form in parity.items() if name in costs}
-    write_json(exported / paths.PARITY.name, parity | forms)
-
-
-def _costs(record: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Give what loading and predicting cost, form by form, where this execution exported."""
-    return record["stages"].get("export", {}).get("details") or {}
 
 
 def chain(
@@ -189,7 +141,7 @@ def _metrics(
     for stage, entry in record["stages"].items():
         if "seconds" in entry:
             metrics[f"seconds.{stage}"] = entry["seconds"]
-    for form, costs in _costs(record).items():
+    for form, costs in form_costs(record).items():
         metrics |= {f"export.{form}.{name}": value for name, value in costs.items()}
     return metrics
 

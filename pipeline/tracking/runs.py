@@ -41,6 +41,12 @@ def best_hyperparameters(run_id: str, top: int) -> list[dict[str, Any]]:
     ]
 
 
+# What comparing, verifying and reproducing read of a run.
+_FETCHED = (
+    "params.yaml", "requirements.lock", "git.diff", "environment.json", "prepared", "searched", "reports",
+)  # fmt: skip
+
+
 def fetch(run: str, folder: Path) -> tuple[str, Path]:
     """Fetch what a pipeline's run left, by its id, its name or `latest`; give its name and a folder.
 
@@ -54,7 +60,7 @@ def fetch(run: str, folder: Path) -> tuple[str, Path]:
     target = folder / found.info.run_id
     target.mkdir(parents=True, exist_ok=True)
     try:
-        for name in ("params.yaml", "prepared", "searched", "reports"):
+        for name in _FETCHED:
             if any(item.path == name for item in client.list_artifacts(found.info.run_id)):
                 client.download_artifacts(found.info.run_id, name, str(target))
     except mlflow.exceptions.MlflowException as error:
@@ -92,3 +98,16 @@ def _find_run(client: Any, run: str) -> Any:
     if len(found) != 1:
         raise mlflow.exceptions.MlflowException(f"{len(found)} runs have that name: use the run's id")
     return found[0]
+
+
+def publish_verification(run_id: str, verification: dict[str, Any]) -> None:
+    """Publish what `verify` found to the run that it verified: a tag, and all of it as an artifact."""
+    be_brief()
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    client.set_tag(run_id, "encore.verified", verification["verdict"])
+    client.set_tag(
+        run_id, "encore.verified.how", "; ".join(check["what"] for check in verification["checks"])
+    )
+    client.log_dict(run_id, verification, "verification.json")
