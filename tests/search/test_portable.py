@@ -9,8 +9,10 @@ import pytest
 import tensorflow as tf
 
 from pipeline.errors import ParityError
+from pipeline.export.formats import write_saved_model
 from pipeline.search.outputs import save_network
 from pipeline.search.portable import check_rewritten, portable
+from pipeline.servable.networks import load_network
 
 LAYERS = keras.layers
 IMAGES = np.random.default_rng(0).integers(0, 255, (40, 32, 32, 3)).astype(np.uint8)
@@ -56,10 +58,10 @@ def test_portable_network_with_augmentation_predicts_as_in_inference_wherever_it
     )
 
     network = portable(model)
-    assert np.array_equal(network.predict(IMAGES, verbose=0), expected)
-    network.export(sound, verbose=False)
-    loaded = tf.saved_model.load(sound)
-    assert np.abs(loaded.serve(IMAGES.astype(np.float32)).numpy() - expected).max() < 1e-5
+    # A compiled model's own predictions may differ in the last bits of convolutions.
+    assert check_rewritten(expected, network.predict(IMAGES, verbose=0)) < 1e-6
+    write_saved_model(network, sound)
+    assert np.abs(load_network(sound)(IMAGES) - expected).max() < 1e-5
 
 
 def test_portable_network_has_no_layer_of_training_nested_ones_included():
