@@ -31,7 +31,7 @@ repro: $(VENV)/base $(if $(findstring examples/,$(PARAMS)),data/examples)  ## ru
 	@$(BIN)/python -m pipeline run $(if $(PARAMS),--params $(PARAMS))
 
 test: lint  ## lint, types and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(VENV)/dev  ## the tests that start no server and kill nothing
 	$(BIN)/python -m pytest -m "not slow"

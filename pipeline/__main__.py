@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 _BASE_PACKAGES = {"mlflow", "numpy", "pandas", "psutil", "pydantic", "tensorflow", "yaml"}
 _STAGES = {
@@ -118,6 +119,13 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--force", action="store_true", help="write over an existing file")
     commands.add_parser("check", help="check params.yaml and the table's place, running nothing")
     commands.add_parser("space", help="print the search space: names, values, conditions, defaults")
+    commands.add_parser("publish", help="send to MLflow what could not be sent before")
+    _add_commands_of_reruns(commands)
+    _add_commands_of_models(commands)
+    return parser
+
+
+def _add_commands_of_reruns(commands: Any) -> None:
     compare = commands.add_parser(
         "compare",
         help="say where runs part, and why",
@@ -147,6 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--trials", type=int, metavar="N", help="only N trials, chosen by the run's seed")
     verify.add_argument("--workers", default="1", metavar="1,2", help="once with each number of workers")
     verify.add_argument("--fresh-env", action="store_true", help="in a new environment from the run's lock")
+
+
+def _add_commands_of_models(commands: Any) -> None:
     predict = commands.add_parser("predict", help="predict a file of raw rows with the exported model")
     predict.add_argument("rows", type=Path, metavar="IN", help="a .csv, .tsv or .parquet file")
     predict.add_argument("predictions", type=Path, metavar="OUT.csv")
@@ -158,8 +169,6 @@ def _parser() -> argparse.ArgumentParser:
     promote.add_argument(
         "--anyway", action="store_true", help="even where it is worse, or cannot be compared"
     )
-    commands.add_parser("publish", help="send to MLflow what could not be sent before")
-    return parser
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
