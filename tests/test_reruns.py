@@ -90,7 +90,13 @@ def test_rerun_with_changed_params_and_back_is_restored_and_named_as_reused(fini
 import mlflow
 runs = [r for r in mlflow.search_runs(search_all_experiments=True, output_format="list",
         order_by=["start_time asc"]) if r.data.tags["encore.kind"] == "pipeline"]
-first, _, last = runs
+first, other, last = runs
+notes = [run.data.tags["mlflow.note.content"] for run in runs]
+assert "Compared with" not in notes[0]
+assert f"Compared with [{first.info.run_name}](#/experiments/" in notes[1]
+assert "**diverged at params**; params, proposals, trials" in notes[1]
+assert f"python -m pipeline compare {first.info.run_id} {other.info.run_id}`" in notes[1]
+assert f"/runs/{first.info.run_id}): **identical**, every digest is the same." in notes[2], notes[2]
 assert {r.info.status for r in runs} == {"FINISHED"}, runs
 assert last.data.tags["encore.stage.search"] == "reused"
 assert last.data.tags["encore.reused_from"] == first.info.run_id

@@ -128,9 +128,10 @@ def trial_differences(a: Evidence, b: Evidence) -> list[str]:
             for name in x:
                 if x[name] != y.get(name):
                     apart = units_in_the_last_place(float(x[name]), float(y[name]))
+                    unit = "unit" if apart == 1 else "units"
                     return [
                         f"the first number that differs: trial {number}, epoch {epoch}, {name}: "
-                        f"{x[name]!r} → {y[name]!r} ({apart} units in the last place)"
+                        f"{x[name]!r} → {y[name]!r} ({apart} {unit} in the last place)"
                     ]
         return [f"trial {number} differs in what it recorded: {', '.join(_changes(one, two)[:3])[:500]}"]
     return [f"{len(a.trials)} trials → {len(b.trials)} trials; those that both have are the same"]

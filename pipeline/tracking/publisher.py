@@ -9,6 +9,7 @@ from pipeline import paths
 from pipeline.tracking.model import log_model
 from pipeline.tracking.registry import register
 from pipeline.tracking.table import trials_table
+from pipeline.tracking.verdict import closest, compared_with
 
 _KEY_TAG = "encore.execution"
 _TRIAL_TAG = "encore.trial"
@@ -78,7 +79,8 @@ class Publisher:
     def _log_parent(self, run_id: str) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        tags = self._run["tags"] | {"encore.kind": "pipeline", "mlflow.note.content": self._run["note"]}
+        note = "\n\n".join([*self._verdict(run_id), self._run["note"]])
+        tags = self._run["tags"] | {"encore.kind": "pipeline", "mlflow.note.content": note}
         if self._run["tags"]["encore.stage.search"] == "reused":
             tags["encore.reused_from"] = self._origin(run_id)
         self._log(run_id, self._run["params"], tags, _points(self._run["metrics"], self._run["started"]))
@@ -102,6 +104,16 @@ class Publisher:
         if (self._folder / "artifacts").exists():
             self._client.log_artifacts(run_id, str(self._folder / "artifacts"))
         self._client.log_dict(run_id, trials_table(self._run["trials"]), "trials_table.json")
+
+    def _verdict(self, run_id: str) -> list[str]:
+        """Compare with the earlier run that this one is most like."""
+        earlier = [
+            run
+            for run in self._search("tags.`encore.kind` = 'pipeline'")
+            if run.info.run_id != run_id and run.info.start_time < _milliseconds(self._run["started"])
+        ]
+        found = closest(self._run["tags"], earlier)
+        return [compared_with(run_id, self._run["tags"], found)] if found else []
 
     def _origin(self, run_id: str) -> str:
         """Find the run that executed the search whose result is reused here."""

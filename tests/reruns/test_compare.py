@@ -93,7 +93,7 @@ def test_compare_names_an_edited_source_file_and_where_the_trials_part(pair):
     assert said["causes"][0]["what"] == "the code that trains differs"
     assert said["causes"][0]["evidence"] == "pipeline/search/trial.py"
     assert "trial 0, epoch 0, " in said["differences"]["trials"][0]
-    assert "units in the last place" in said["differences"]["trials"][0]
+    assert " in the last place)" in said["differences"]["trials"][0]
 
 
 def test_compare_names_an_edited_final_fit_and_the_first_variable_that_differs(pair):
