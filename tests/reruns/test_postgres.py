@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -26,22 +27,24 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """A PostgreSQL of its own; it refuses to be run by root."""
-    folder = tmp_path_factory.mktemp("postgres")
+def database():
+    """A PostgreSQL of its own; it refuses to be run by root, whose temporary folders others cannot enter."""
     user = "postgres" if os.getuid() == 0 else None
-    if user:
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)
-        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    port = free_port()
-    where = {"user": user, "cwd": folder, "check": True, "capture_output": True}
-    data = str(folder / "data")
-    subprocess.run(["initdb", "-D", data, "-U", "encore", "--auth=trust"], **where)
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    subprocess.run(["pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start"], **where)
-    yield f"postgresql+psycopg2://encore@127.0.0.1:{port}/postgres"
-    subprocess.run(["pg_ctl", "-D", data, "-m", "immediate", "stop"], **where)
+    with tempfile.TemporaryDirectory(prefix="encore-postgres-") as folder:
+        if user:
+            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+        port = free_port()
+        data = f"{folder}/data"
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+        _as(user, folder, "initdb", "-D", data, "-U", "encore", "--auth=trust")
+        _as(user, folder, "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
+        yield f"postgresql+psycopg2://encore@127.0.0.1:{port}/postgres"
+        _as(user, folder, "pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+def _as(user, folder, *command):
+    result = subprocess.run(command, user=user, cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.fixture(scope="module")
