@@ -14,6 +14,7 @@ def describe(
     search: dict[str, Any],
     scores: dict[str, Any] | None,
     parity: dict[str, Any] | None,
+    links: dict[str, str],
 ) -> str:
     """Word what a person should read first."""
     of = f" of `{params.data.target}`" if params.data.target else ""
@@ -31,6 +32,8 @@ def describe(
             f"The model, proved bit for bit on {parity['keras']['rows']} raw test rows in a fresh "
             f"process, has the weights digest `{search['digests']['weights'][:16]}…`."
         )
+    # The UI cuts tags' names short; here the chain can be read, and compared at a glance.
+    lines.append("Digests: " + " → ".join(f"{name} `{digest[:8]}`" for name, digest in links.items()))
     executed = [
         f"{stage} {duration(entry['seconds'])}"
         for stage, entry in record["stages"].items()

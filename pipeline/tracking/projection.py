@@ -55,7 +55,7 @@ def project(execution: Execution, params: Params) -> Path | None:
         "params": {name: _text(value) for name, value in values.items()} | _digest_params(links),
         "tags": _tags(record, links, search, parity, evaluation),
         "metrics": _metrics(record, search, scores),
-        "note": describe(record, params, search, scores, parity),
+        "note": describe(record, params, search, scores, parity, links),
         "datasets": _datasets(params, prepared),
         "trials": _trials(search),
         "model": bool(parity),
