@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +33,7 @@ def prepared_of(evidence: Evidence) -> Iterator[Path]:
             return
     from pipeline.prepare.stage import run as prepare
 
+    find_data(evidence)
     say("prepared/ is another run's; preparing the run's own data again")
     data = params.data.model_copy(update={"path": str(Path(params.data.path).resolve())})
     with tempfile.TemporaryDirectory() as scratch:
@@ -39,12 +42,24 @@ def prepared_of(evidence: Evidence) -> Iterator[Path]:
             prepare(params.model_copy(update={"data": data}))
         except DataError as error:
             raise MissingError(
-                f"the data of {evidence.name} is not here ({error}) Get it with `dvc pull`, or check out the "
-                "run's commit."
+                f"the data of {evidence.name} is not here ({error}) Check out the run's commit."
             ) from error
         finally:
             os.chdir(here)
         yield Path(scratch)
+
+
+def find_data(evidence: Evidence) -> None:
+    """Ask `dvc pull` for a run's data where it is not here. Raises MissingError where that fails."""
+    path = evidence.settings.data.path
+    if Path(path).exists():
+        return
+    say(f"{path} is not here; trying `dvc pull`")
+    subprocess.run([sys.executable, "-m", "dvc", "pull", path], check=False)
+    if not Path(path).exists():
+        raise MissingError(
+            f"the data of {evidence.name}, {path}, is not here and `dvc pull` did not bring it. Put it there."
+        )
 
 
 def read_prepared(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -1,6 +1,6 @@
 """From what differs to why, in words: cause, evidence, next step; most likely first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.reruns.compare import Comparison
 from pipeline.reruns.evidence import Evidence
@@ -34,7 +34,11 @@ def diagnose(a: Evidence, b: Evidence, comparison: Comparison) -> list[Cause]:
         *_environment(a, b, comparison),
         *_code(comparison),
     ]
-    return causes or [_unrecorded(comparison)]
+    if not causes:
+        return [_unrecorded(comparison)]
+    if where := comparison.differences.get("trials"):
+        causes[0] = replace(causes[0], evidence=f"{causes[0].evidence}; {where[0]}")
+    return causes
 
 
 def _data(comparison: Comparison) -> list[Cause]:

@@ -12,6 +12,7 @@ from pipeline.console import say, warn
 from pipeline.environment import numeric_environment
 from pipeline.errors import MissingError, ReproduceError
 from pipeline.reruns.compare import changes
+from pipeline.reruns.data import find_data
 from pipeline.reruns.evidence import Evidence
 
 
@@ -26,7 +27,7 @@ def reproduce(evidence: Evidence, source: str) -> int:
     _check_out(recorded["commit"])
     _apply(evidence.folder / "git.diff", recorded)
     shutil.copyfile(evidence.folder / paths.PARAMS, paths.PARAMS)
-    _find_data(evidence)
+    find_data(evidence)
     _warn_of_environment(evidence)
     # In processes of their own: the code on disk is now the run's, not that of this process.
     code = subprocess.run([sys.executable, "-m", "pipeline", "run"], check=False).returncode
@@ -74,18 +75,6 @@ def _apply(diff: Path, recorded: dict[str, Any]) -> None:
         say("reproduce: applied the changes that were not committed")
     if untracked := recorded.get("untracked"):
         warn(f"files that git did not know were there as well, and are not recorded: {', '.join(untracked)}")
-
-
-def _find_data(evidence: Evidence) -> None:
-    path = evidence.settings.data.path
-    if Path(path).exists():
-        return
-    say(f"reproduce: {path} is not here; trying `dvc pull`")
-    subprocess.run([sys.executable, "-m", "dvc", "pull"], check=False)
-    if not Path(path).exists():
-        raise MissingError(
-            f"the data of {evidence.name}, {path}, is not here and `dvc pull` did not bring it. Put it there."
-        )
 
 
 def _warn_of_environment(evidence: Evidence) -> None:

@@ -27,11 +27,19 @@ def test_every_trial_is_rebuilt_with_its_recorded_weights(place, number):
     assert f"proved: weights digest {digest}" in ran.stdout
 
 
-def test_a_trial_is_rebuilt_from_its_run_in_mlflow_and_serves(finished, place):
+def test_a_trial_is_rebuilt_from_its_run_in_mlflow_and_serves(finished, place, tmp_path):
     uri = f"sqlite:///{finished.folder}/mlflow.db"
-    # Another run's data stands in prepared/: the run's own is made again.
+    # Neither prepared/ nor the data is here: it comes from a DVC remote.
     shutil.rmtree(place.folder / "prepared")
+    data = "data/breast_cancer.csv"
+    place.run("git", "rm", "--cached", "-q", data)
+    place.dvc("add", data)
+    place.dvc("remote", "add", "-d", "store", str(tmp_path / "store"))
+    place.dvc("push", data)
+    (place.folder / data).unlink()
+    shutil.rmtree(place.folder / ".dvc/cache")
     ran = place.pipeline("rebuild", "latest", "--trial", "1", MLFLOW_TRACKING_URI=uri)
+    assert f"{data} is not here; trying `dvc pull`" in ran.stdout
     assert "preparing the run's own data again" in ran.stdout
     (folder,) = [path for path in (place.folder / "rebuilt").glob("pipeline-*-trial-001")]
     about = json.loads((folder / "rebuilt.json").read_text())
