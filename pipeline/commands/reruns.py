@@ -19,11 +19,11 @@ def compare(sources: list[str], *, as_json: bool, page: Path | None) -> int:
     from pipeline.reruns.evidence import read_evidence
     from pipeline.reruns.page import as_html
 
-    if len(sources) < 2 or (page and len(sources) > 2):
-        raise ParamsError(
-            "compare takes two runs or more, and --html two, but got " + " ".join(sources) + "."
-        )
     try:
+        if len(sources) < 2 or (page and len(sources) > 2):
+            raise ParamsError(
+                "compare takes two runs or more, and --html two, but got " + " ".join(sources) + "."
+            )
         with tempfile.TemporaryDirectory() as scratch:
             runs = [read_evidence(source, Path(scratch)) for source in sources]
             if len(runs) > 2:
